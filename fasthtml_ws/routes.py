@@ -142,10 +142,11 @@ def _with_middleware(asgi:Any, old:Any, new:Any)->Any:
     asgi.app = _with_middleware(asgi.app, old, new)
     return asgi
 
-# %% ../nbs/api/09_routes.ipynb #2d9f0352
+# %% ../nbs/api/09_routes.ipynb #760683cd
 class FastHTML(fh.FastHTML):
     "FastHTML whose sockets stay up, stay correct and keep strangers out"
     hub:'Hub'
+    get:Callable[...,Any]; post:Callable[...,Any]; put:Callable[...,Any]; delete:Callable[...,Any]; patch:Callable[...,Any] # FastHTML sets these
     def __init__(self, *args:Any, policy:Policy|None=None, **kwargs:Any):
         super().__init__(*args, **kwargs)
         Hub(self, policy)

@@ -47,7 +47,7 @@ def find_value(
     if (v := p.headers.get(header)) is not None: return v
     return conn.headers.get(header, _none)
 
-# %% ../nbs/api/04_binding.ipynb #65601b3e
+# %% ../nbs/api/04_binding.ipynb #f7cff12a
 class Reserved:
     "Arguments that do not come from a message"
     def __init__(self,
@@ -70,7 +70,7 @@ class Reserved:
                 if issubclass(anno, t): return get
         if low in self.names:
             get,own = self.names[low]
-            if anno is Parameter.empty or low in self.always or anno in own: return get
+            if anno is Parameter.empty or low in self.always or anno in own or get_origin(anno) in own: return get
         if anno is Parameter.empty:
             for o in self.prefixes:
                 if o.startswith(low): return self.names[o][0]

@@ -141,7 +141,7 @@ class Outgoing(WebSocket):
         self.client_state = WebSocketState.DISCONNECTED
         self.writer.lost()
 
-# %% ../nbs/api/08_connection.ipynb #9d68836c
+# %% ../nbs/api/08_connection.ipynb #2d687001
 _ids = count(1)
 _conn_job = object()
 
@@ -275,7 +275,7 @@ class Connection(Outgoing):
         "Send what a handler returned"
         if isasyncgen(res): await self._stream(res)
         elif isgenerator(res): await self._stream(_in_threads(res, self.route.limiter))
-        elif res is not None: self.send_html(res)
+        elif not (res is None or isinstance(res, (bool,Sent))): self.send_html(res) # those are answers of `send`
 
     async def _stream(self, gen:AsyncGenerator[Any,Any])->None:
         "Send what `gen` yields, as fast as the client takes it and no longer than it stays"

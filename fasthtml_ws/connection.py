@@ -47,7 +47,7 @@ class Handler:
         kw = self.plan(conn, p)
         return await self.plan.ready(kw) if self.plan.later else kw
 
-# %% ../nbs/api/08_connection.ipynb #2fd9f36e
+# %% ../nbs/api/08_connection.ipynb #2ce8c01a
 class RouteInfo(Protocol):
     "What a connection asks of its route"
     path:str # Path as registered, for logs
@@ -59,11 +59,13 @@ class RouteInfo(Protocol):
     policy:Policy # Limits of this route
     limiter:anyio.CapacityLimiter # Threads for sync message handlers
     @property
-    def indent(self)->bool: ... # Indent HTML for clients that are not htmx?
+    def indent(self)->bool:
+        "Indent HTML for clients that are not htmx?"
+        ...
 
-    def warn_once(self, key:str, msg:str, *args:Any)->None: ...
-    def joined(self, conn:Any)->None: ...
-    def left(self, conn:Any)->None: ...
+    def warn_once(self, key:str, msg:str, *args:Any)->None: "Log a warning about this route, the first time only"
+    def joined(self, conn:Any)->None: "A connection was accepted"
+    def left(self, conn:Any)->None: "A connection has ended, and its `disconn` has run"
 
 # %% ../nbs/api/08_connection.ipynb #97cdc2c3
 class Outgoing(WebSocket):
@@ -141,7 +143,7 @@ class Outgoing(WebSocket):
         self.client_state = WebSocketState.DISCONNECTED
         self.writer.lost()
 
-# %% ../nbs/api/08_connection.ipynb #2d687001
+# %% ../nbs/api/08_connection.ipynb #cab1b18c
 _ids = count(1)
 _conn_job = object()
 
@@ -161,8 +163,13 @@ class Connection(Outgoing):
     def __eq__(self, other:object)->bool: return self is other
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
 
-    async def accept(self, *args:Any, **kwargs:Any)->None: raise RuntimeError('this connection is accepted already')
-    async def receive(self)->Any: raise RuntimeError('messages are given to the handler of the route; there is nothing to receive here')
+    async def accept(self, *args:Any, **kwargs:Any)->None:
+        "Starlette's, which has nothing to do here: a handler runs only for what was accepted"
+        raise RuntimeError('this connection is accepted already')
+
+    async def receive(self)->Any:
+        "Starlette's, which has nothing to do here: messages are given to the handler of the route"
+        raise RuntimeError('messages are given to the handler of the route; there is nothing to receive here')
 
     def spawn(self,
         coro:Coroutine[Any,Any,Any], # What to run beside the handlers

@@ -108,15 +108,20 @@ def owner_selector(
     "Selector of the elements that own a socket to one of `urls`, for htmx 2 and htmx 4"
     return ','.join(f'[{a}="{_css(u)}"]' for u in dict.fromkeys(urls) for a in ('ws-connect','hx-ws-connect'))
 
-# %% ../nbs/api/05_render.ipynb #6b779a7e
+# %% ../nbs/api/05_render.ipynb #df8ca16b
 _oob = 'hx-swap-oob'
 _strip_oob = re.compile(r"""\s(?:data-)?hx-swap-oob(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _wrapper = {'tr':'tbody', 'td':'tr', 'th':'tr', 'col':'colgroup'} | dict.fromkeys('caption colgroup thead tbody tfoot'.split(), 'table')
 
-def _says_where(tag:str, attrs:dict)->bool:
-    "Does htmx know what to do with a root of this tag and these attributes?"
-    oob = attrs.get(_oob) or attrs.get('data-'+_oob)
-    return tag in ('title','hx-partial') or bool(oob and (':' in str(oob) or attrs.get('id')))
+_spaced = re.compile(r'[a-zA-Z]+:[^:]* [^:]*')
+
+def _target(tag:str, attrs:dict)->str|None:
+    "What `hx-swap-oob` of a root has to be: None for 'as it is', '' for 'it does not say where'"
+    oob = str(attrs.get(_oob) or attrs.get('data-'+_oob) or '')
+    if tag in ('title','hx-partial'): return None
+    if _spaced.fullmatch(oob): return oob.replace(' ', '\t')
+    if oob and (':' in oob or attrs.get('id')): return None
+    return 'true' if attrs.get('id') else ''
 
 def _root_html(o:FT|Root, oob:str|None)->str:
     "HTML of one root, with `hx-swap-oob` set to `oob`, or without it where that is ''"
@@ -128,9 +133,9 @@ def _root_html(o:FT|Root, oob:str|None)->str:
     assert tag # a `Root` with a name begins with its tag
     start = tag.end()
     html = _strip_oob.sub('', o.html[:start])
-    return html[:1+len(o.tag)] + (f' {_oob}="{oob}"' if oob else '') + html[1+len(o.tag):] + o.html[start:]
+    return html[:1+len(o.tag)] + (f' {_oob}="{escape(oob)}"' if oob else '') + html[1+len(o.tag):] + o.html[start:]
 
-# %% ../nbs/api/05_render.ipynb #d71b88f7
+# %% ../nbs/api/05_render.ipynb #c58af2aa
 def place(
     content:Any, # What a handler returned, sent or yielded
     owner:str, # Selector of the element that owns the socket, from `owner_selector`
@@ -141,12 +146,11 @@ def place(
         if loose: out.append(f"<{around} {_oob}='beforeend:{owner}'>{''.join(loose)}</{around}>"); loose.clear()
     for part in _parts(content):
         for o in [part] if isinstance(part, FT) else html_roots(part):
-            if _says_where(o.tag, o.attrs): flush(); out.append(_root_html(o, None))
-            elif o.attrs.get('id'): flush(); out.append(_root_html(o, 'true'))
-            else:
-                w = _wrapper.get(o.tag, 'div')
-                if w!=around: flush()
-                around = w; loose.append(_root_html(o, ''))
+            target = _target(o.tag, o.attrs)
+            if target!='': flush(); out.append(_root_html(o, target)); continue
+            w = _wrapper.get(o.tag, 'div')
+            if w!=around: flush()
+            around = w; loose.append(_root_html(o, ''))
     flush()
     return ''.join(out)
 

@@ -55,7 +55,7 @@ reserved = Reserved({
 _for_errors = Reserved(reserved.names | {'error': (lambda conn,p: conn.error, (Exception,BaseException))}, types=reserved.types,
                        prefixes=reserved.prefixes, always=reserved.always, never=reserved.never, refused=reserved.refused)
 
-# %% ../nbs/api/09_routes.ipynb #30d836f3
+# %% ../nbs/api/09_routes.ipynb #3017bc42
 class Route:
     "The ASGI app behind one `app.ws`"
     def __init__(self,
@@ -76,9 +76,17 @@ class Route:
         self._warned:set[str] = set()
 
     @property
-    def indent(self)->bool: return fh.fh_cfg.indent
-    def joined(self, conn:Connection)->None: self.hub.connections.add(conn)
-    def left(self, conn:Connection)->None: self.hub.connections.discard(conn)
+    def indent(self)->bool:
+        "FastHTML's own setting"
+        return fh.fh_cfg.indent
+
+    def joined(self, conn:Connection)->None:
+        "A connection was accepted"
+        self.hub.connections.add(conn)
+
+    def left(self, conn:Connection)->None:
+        "A connection has ended, and its `disconn` has run"
+        self.hub.connections.discard(conn)
 
     def warn_once(self, key:str, msg:str, *args:Any)->None:
         "Log a warning about this route, the first time only"

@@ -38,7 +38,7 @@ def run_now(
     try: return Rest(coro, coro.send(None))
     except StopIteration: return None
 
-# %% ../nbs/api/07_transport.ipynb #70fa6574
+# %% ../nbs/api/07_transport.ipynb #0414cd60
 class Sent(Coroutine[Any,Any,bool]):
     "An answer that is already there: awaiting it takes no time, and gives True or False"
     __slots__ = ('ok',)
@@ -48,8 +48,14 @@ class Sent(Coroutine[Any,Any,bool]):
     def __await__(self)->Generator[Any,Any,bool]:
         return self.ok
         yield
-    def send(self, value:Any)->Any: raise StopIteration(self.ok)
-    def throw(self, *args:Any)->Any: raise args[0]
+    def send(self, value:Any)->Any:
+        "The first step of a coroutine, which is the last here"
+        raise StopIteration(self.ok)
+
+    def throw(self, *args:Any)->Any:
+        "A coroutine that is thrown into, as by a cancellation"
+        raise args[0]
+
     def close(self)->None: "Nothing to stop"
 
 sent,not_sent = Sent(True),Sent(False)
@@ -67,7 +73,7 @@ def start_task(
 # %% ../nbs/api/07_transport.ipynb #72af0e0b
 _gone = (OSError, RuntimeError, WebSocketDisconnect, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
-# %% ../nbs/api/07_transport.ipynb #e434b74b
+# %% ../nbs/api/07_transport.ipynb #9559da66
 class Writer:
     "Writes to one client in the order of the calls, and never makes the caller wait"
     __slots__ = ('status','outbox','_send','_busy','_task','_waiting','_on_lost')
@@ -92,7 +98,9 @@ class Writer:
         return not self.is_lost
 
     @property
-    def is_lost(self)->bool: return self.status is State.closed
+    def is_lost(self)->bool:
+        "Is the peer gone?"
+        return self.status is State.closed
 
     def close(self, code:int=CloseCode.normal, reason:str='')->None:
         "Say goodbye after all that waits; a reason has room for 123 bytes (RFC 6455, section 5.5)"

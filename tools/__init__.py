@@ -1,0 +1,1 @@
+"Scripts that check and build what surrounds the package: notebooks, README and the docs site."

@@ -182,6 +182,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.policy._check': ('api/policy.html#_check', 'fasthtml_ws/policy.py')},
             'fasthtml_ws.render': { 'fasthtml_ws.render.Root': ('api/render.html#root', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._css': ('api/render.html#_css', 'fasthtml_ws/render.py'),
+                                    'fasthtml_ws.render._ended': ('api/render.html#_ended', 'fasthtml_ws/render.py'),
+                                    'fasthtml_ws.render._frames': ('api/render.html#_frames', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._parts': ('api/render.html#_parts', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._root': ('api/render.html#_root', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._root_html': ('api/render.html#_root_html', 'fasthtml_ws/render.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['log', 'Handler', 'RouteInfo', 'Outgoing', 'Connection']
 
-# %% ../nbs/api/08_connection.ipynb #b97a762d
+# %% ../nbs/api/08_connection.ipynb #bb99eb38
 import asyncio, json, logging, threading, time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
 from typing import Any, Protocol
-from urllib.parse import unquote
 import anyio, anyio.to_thread
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocket, WebSocketState
@@ -67,7 +66,7 @@ class RouteInfo(Protocol):
     def joined(self, conn:Any)->None: "A connection was accepted"
     def left(self, conn:Any)->None: "A connection has ended, and its `disconn` has run"
 
-# %% ../nbs/api/08_connection.ipynb #97cdc2c3
+# %% ../nbs/api/08_connection.ipynb #1f07defc
 class Outgoing(WebSocket):
     "The sending half of a connection"
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
@@ -88,14 +87,16 @@ class Outgoing(WebSocket):
         "Selector of the elements that own this socket"
         path,query = self.scope.get('raw_path') or self.scope['path'].encode(),self.scope.get('query_string', b'')
         url = (path.split(b'?')[0] + (b'?'+query if query else b'')).decode('latin-1')
-        return owner_selector(url, unquote(url))
+        return owner_selector(url, self.headers.get('host', ''))
 
     def send_html(self,
         content:Any, # FT, a tuple of them, text that is HTML, bytes, an object with `__ft__`, or None for nothing
     )->Sent: # True unless the peer is gone; may be awaited, and never waits
         "Send `content`; the `send` of a handler"
-        html = place(content, self.owner) if self.is_htmx else render(content, self.route.indent)
-        return self.send_text(html) if html else sent if self.writer.status is State.open else self._is_gone()
+        frames = place(content, self.owner) if self.is_htmx else [render(content, self.route.indent)]
+        res = sent if self.writer.status is State.open else not_sent
+        for o in filter(None, frames): res = self.send_text(o)
+        return res
 
     def send_text(self, data:str)->Sent: # type: ignore[override]
         "Send `data` as it is"

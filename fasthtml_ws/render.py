@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['render', 'Root', 'html_roots', 'owner_selector', 'place', 'error_fragment', 'place_error']
 
-# %% ../nbs/api/05_render.ipynb #39f7a9d4
+# %% ../nbs/api/05_render.ipynb #a97d58e2
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from html import escape
+from urllib.parse import unquote
+from fastcore.basics import NotStr
 from fastcore.foundation import L
 from fastcore.xml import FT, to_xml
 from .errors import RenderError
 
-# %% ../nbs/api/05_render.ipynb #c2ec4725
+# %% ../nbs/api/05_render.ipynb #0c1fd97e
 def _parts(content:Any, top:bool=True)->Iterator[FT|str]:
     "The roots of `content`: each an FT, or a text that is already HTML"
     if content is None: return
@@ -23,6 +25,7 @@ def _parts(content:Any, top:bool=True)->Iterator[FT|str]:
     elif isinstance(content, (tuple,list,L)):
         for o in content: yield from _parts(o, top=False)
     elif isinstance(content, bytes): yield content.decode()
+    elif isinstance(content, NotStr): yield str(content)
     elif hasattr(content, '__html__'): yield str(content.__html__())
     elif isinstance(content, str): yield content if top else escape(content, quote=False)
     elif not top and isinstance(content, (int,float)) and not isinstance(content, bool): yield str(content)
@@ -37,13 +40,26 @@ def render(
     if isinstance(content, FT): return str(to_xml(content, indent=indent))
     return ''.join(o if isinstance(o, str) else str(to_xml(o, indent=indent)) for o in _parts(content))
 
-# %% ../nbs/api/05_render.ipynb #589f4f22
+# %% ../nbs/api/05_render.ipynb #0adf9cac
 _tag = re.compile(r"""<!--.*?(?:-->|\Z)|<[!?][^>]*>|<(/?)([a-zA-Z][^\s/>]*)((?:"[^"]*"|'[^']*'|[^'">])*)>""", re.S)
 _attr = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?""")
 _void = frozenset('area base br col embed hr img input link meta param source track wbr'.split())
 _raw = frozenset('script style textarea title'.split())
-_ends = {o:frozenset(s.split()) for s in ('li','dt dd','option optgroup','td th') for o in s.split()}
-_ends |= {'tr':frozenset('tr td th'.split())} | {o:frozenset('tbody thead tfoot tr td th'.split()) for o in ('tbody','thead','tfoot')}
+_blocks = '''address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header
+    hgroup hr main menu nav ol p pre search section summary table ul'''.split()
+_inline = frozenset('a abbr b big cite code em font i kbd label mark nobr q s small span strike strong sub sup tt u var'.split())
+_ends = {o:frozenset(('p',)) for o in _blocks} | {'li':frozenset(('li','p')), 'tr':frozenset(('tr','td','th'))}
+_ends |= {o:frozenset((*s.split(),'p')) for s in ('dt dd','option optgroup','td th') for o in s.split()}
+_ends |= {o:frozenset('tbody thead tfoot tr td th'.split()) for o in ('tbody','thead','tfoot')}
+
+def _ended(stack:list[str], tag:str)->int:
+    "How many of the open elements in `stack` stay open when a `tag` begins"
+    ended,n = _ends.get(tag),len(stack)
+    if not ended: return n
+    for i in range(n-1, max(n-50, 0)-1, -1): # deeper than this it is not a page but an attack
+        if stack[i] in ended: n = i
+        elif stack[i] not in _inline: break
+    return n
 
 def _tags(html:str)->Iterator[re.Match]:
     "Tags and comments of `html` in order, without what stands in raw text"
@@ -55,7 +71,7 @@ def _tags(html:str)->Iterator[re.Match]:
             e = re.compile(f'</{m[2]}', re.I).search(html, at)
             at = e.start() if e else len(html)
 
-# %% ../nbs/api/05_render.ipynb #c27f23fe
+# %% ../nbs/api/05_render.ipynb #dd46bb69
 class Root(NamedTuple):
     "One root of a piece of HTML"
     tag:str # Name of the element, '' for a text between elements
@@ -66,11 +82,17 @@ def html_roots(
     html:str, # Any HTML
 )->list[Root]: # In order; comments and stray end tags between roots are left out
     "The outermost elements of `html`, and the texts between them"
-    roots,stack,begin = [],[],0
-    def cut(to, skip=None):
+    roots:list[Root] = []
+    stack:list[str] = []
+    begin = 0
+    def cut(to:int, skip:int|None=None, lacks:str='')->None:
         nonlocal begin
-        if html[begin:to].strip(): roots.append(_root(html[begin:to]))
+        if html[begin:to].strip(): roots.append(_root(html[begin:to].rstrip()+lacks if lacks else html[begin:to]))
         begin = to if skip is None else skip
+    def end_tags(n:int)->str:
+        res = ''.join(f'</{o}>' for o in reversed(stack[n:]))
+        del stack[n:]
+        return res
     for m in _tags(html):
         tag = (m[2] or '').lower()
         if m[1] and tag in stack:
@@ -79,12 +101,12 @@ def html_roots(
         elif m[1] or not tag:
             if not stack: cut(m.start(), m.end())
         else:
-            while stack and stack[-1] in _ends.get(tag, ()): stack.pop()
-            if not stack: cut(m.start())
+            lacks = end_tags(_ended(stack, tag))
+            if not stack: cut(m.start(), lacks=lacks)
             closed = tag in _void or (m[3].endswith('/') and ('svg' in stack or 'math' in stack))
             if not closed: stack.append(tag)
             elif not stack: cut(m.end())
-    cut(len(html))
+    cut(len(html), lacks=end_tags(0))
     return roots
 
 # %% ../nbs/api/05_render.ipynb #dae110a9
@@ -101,12 +123,15 @@ def _css(s:str)->str:
     "`s` inside a CSS string inside a quoted HTML attribute: whatever is special is written as six hex digits"
     return _plain.sub(lambda m: '\\%06x' % ord(m[0]), s)
 
-# %% ../nbs/api/05_render.ipynb #3acdb147
+# %% ../nbs/api/05_render.ipynb #6fbf8f45
 def owner_selector(
-    *urls:str, # Ways in which a page may have written the address, such as the path as sent and the path decoded
+    path:str, # Path and query of the handshake, as the client sent them
+    host:str='', # Its `Host` header
 )->str: # CSS selector without spaces
-    "Selector of the elements that own a socket to one of `urls`, for htmx 2 and htmx 4"
-    return ','.join(f'[{a}="{_css(u)}"]' for u in dict.fromkeys(urls) for a in ('ws-connect','hx-ws-connect'))
+    "Selector of the elements that own a socket at `path`, for htmx 2 and htmx 4"
+    tests = [f'{op}"{_css(u)}"' for p in dict.fromkeys((path, unquote(path)))
+             for op,u in (('=',p), ('=',p.split('?')[0].rpartition('/')[2] + p[len(p.split('?')[0]):]), ('$=',host and f'//{host}{p}')) if u]
+    return ','.join(f'[{a}{o}]' for o in tests for a in ('ws-connect','hx-ws-connect'))
 
 # %% ../nbs/api/05_render.ipynb #df8ca16b
 _oob = 'hx-swap-oob'
@@ -135,24 +160,42 @@ def _root_html(o:FT|Root, oob:str|None)->str:
     html = _strip_oob.sub('', o.html[:start])
     return html[:1+len(o.tag)] + (f' {_oob}="{escape(oob)}"' if oob else '') + html[1+len(o.tag):] + o.html[start:]
 
-# %% ../nbs/api/05_render.ipynb #c58af2aa
+# %% ../nbs/api/05_render.ipynb #73e9c8d7
+_table_parts = frozenset('caption col colgroup tbody td tfoot th thead tr'.split())
+
+def _frames(roots:list[tuple[str,str]])->list[str]:
+    "The placed `roots` (tag and HTML) in as few frames as a browser can read"
+    frames:list[str] = []
+    tags:set[str] = set()
+    for tag,html in roots:
+        if tag in _table_parts and tags-{tag} or not frames:
+            frames.append('')
+            tags = set()
+        frames[-1] += html
+        tags.add(tag)
+    return frames
+
+# %% ../nbs/api/05_render.ipynb #fb79c2c8
 def place(
     content:Any, # What a handler returned, sent or yielded
     owner:str, # Selector of the element that owns the socket, from `owner_selector`
-)->str: # HTML, '' if there is nothing to send
+)->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
-    out,loose,around = [],[],''
-    def flush():
-        if loose: out.append(f"<{around} {_oob}='beforeend:{owner}'>{''.join(loose)}</{around}>"); loose.clear()
+    out:list[tuple[str,str]] = [] # (tag, html) of each root
+    loose:list[str] = []
+    around = ''
+    def flush()->None:
+        if loose: out.append((around, f"<{around} {_oob}='beforeend:{owner}'>{''.join(loose)}</{around}>"))
+        loose.clear()
     for part in _parts(content):
         for o in [part] if isinstance(part, FT) else html_roots(part):
             target = _target(o.tag, o.attrs)
-            if target!='': flush(); out.append(_root_html(o, target)); continue
+            if target!='': flush(); out.append((o.tag, _root_html(o, target))); continue
             w = _wrapper.get(o.tag, 'div')
             if w!=around: flush()
             around = w; loose.append(_root_html(o, ''))
     flush()
-    return ''.join(out)
+    return _frames(out)
 
 # %% ../nbs/api/05_render.ipynb #2110cd1f
 def error_fragment(

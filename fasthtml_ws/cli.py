@@ -26,7 +26,7 @@ def parse_args(
     chat.add_argument('--htmx4', action='store_true', help='use htmx 4 instead of htmx 2')
     return p.parse_args(args)
 
-# %% ../nbs/api/11_cli.ipynb #5e4b309e
+# %% ../nbs/api/11_cli.ipynb #710d2066
 def main(
     args:Sequence[str]|None=None, # `sys.argv[1:]` if None
 )->None:
@@ -36,4 +36,5 @@ def main(
     sock = config.bind_socket()
     host = 'localhost' if a.host in ('0.0.0.0','127.0.0.1','::') else f'[{a.host}]' if ':' in a.host else a.host
     print(f'Link: http://{host}:{sock.getsockname()[1]}', flush=True)
-    uvicorn.Server(config).run([sock])
+    try: uvicorn.Server(config).run([sock])
+    except KeyboardInterrupt: pass # the server has ended in good order by now

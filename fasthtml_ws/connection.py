@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['log', 'Handler', 'RouteInfo', 'Outgoing', 'Connection']
 
-# %% ../nbs/api/08_connection.ipynb #bb99eb38
+# %% ../nbs/api/08_connection.ipynb #8895ed0f
 import asyncio, json, logging, threading, time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextvars import ContextVar
 from functools import cached_property, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
@@ -22,7 +23,7 @@ from .outbox import Outbox
 from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
-from .transport import Sent, Writer, not_sent, sent, start_task
+from .transport import LastTask, Sent, Writer, not_sent, sent, start_task
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -66,7 +67,9 @@ class RouteInfo(Protocol):
     def joined(self, conn:Any)->None: "A connection was accepted"
     def left(self, conn:Any)->None: "A connection has ended, and its `disconn` has run"
 
-# %% ../nbs/api/08_connection.ipynb #1f07defc
+# %% ../nbs/api/08_connection.ipynb #4bbbd806
+_serving:ContextVar[Any] = ContextVar('_serving', default=None) # the connection whose code runs
+
 class Outgoing(WebSocket):
     "The sending half of a connection"
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
@@ -74,8 +77,9 @@ class Outgoing(WebSocket):
         p = route.policy
         self.route = route
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
-        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes), self._left)
+        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes), self._over)
         self._loop,self._thread,self._late = asyncio.get_running_loop(),threading.get_ident(),0
+        self._ended = False # has `disconn` run?
 
     @cached_property
     def path_params(self)->dict[str,Any]:
@@ -115,7 +119,6 @@ class Outgoing(WebSocket):
         "Close after all that waits is sent; messages that are not handled yet are dropped"
         if threading.get_ident()!=self._thread: self._call_soon(self.close, code, reason); return sent
         if self.writer.status is not State.open: return not_sent
-        self.application_state = WebSocketState.DISCONNECTED
         self.writer.close(code, reason or '')
         return sent
 
@@ -134,17 +137,22 @@ class Outgoing(WebSocket):
         return True
 
     def _is_gone(self)->Sent:
-        "Count the calls that come too late; a loop that does not look at the answer must end some day"
+        "Count what is sent too late: a loop of this connection's own code that does not look at the answer must end some day"
+        if not (mine := _serving.get() is self) and not self._ended: return not_sent # its `disconn` has not run, so nobody can know
         self._late += 1
-        if self._late <= self.route.policy.sends_after_leave: return not_sent
-        raise Disconnected(f'{self.route.path}: {self._late} calls of `send` to a client that left; stop when `send` gives False, or use `ws.spawn`')
+        if self._late <= (most := self.route.policy.sends_after_leave): return not_sent
+        self._late = 0
+        if mine:
+            raise Disconnected(f'{self.route.path}: more than {most} calls of `send` after the client left; stop when `send` gives False, or use `ws.spawn`')
+        self.route.warn_once('late', 'route %s: more than %d calls of `send` to a client that left; forget its `send` in `disconn`', self.route.path, most)
+        return not_sent
 
-    def _left(self)->None:
-        "The client is gone, or will be in a moment"
-        self.client_state = WebSocketState.DISCONNECTED
-        self.writer.lost()
+    def _over(self)->None:
+        "Nothing more can be sent: the client is gone, or we have closed"
+        if self.writer.is_lost: self.client_state = WebSocketState.DISCONNECTED
+        else: self.application_state = WebSocketState.DISCONNECTED
 
-# %% ../nbs/api/08_connection.ipynb #cab1b18c
+# %% ../nbs/api/08_connection.ipynb #2b343102
 _ids = count(1)
 _conn_job = object()
 
@@ -157,8 +165,10 @@ class Connection(Outgoing):
         self._jobs:deque[Any] = deque()
         self._worker:asyncio.Task[Any]|None = None
         self._room:asyncio.Future[None]|None = None
-        self._streaming = self._interrupted = self._complained = False
+        self._streaming:asyncio.Task[Any]|None = None
+        self._interrupted = self._complained = False
         self._spawned:set[asyncio.Task[Any]] = set()
+        self._end_task:LastTask|None = None
 
     def __hash__(self)->int: return id(self)
     def __eq__(self, other:object)->bool: return self is other
@@ -174,8 +184,14 @@ class Connection(Outgoing):
 
     def spawn(self,
         coro:Coroutine[Any,Any,Any], # What to run beside the handlers
-    )->asyncio.Task[Any]:
+    )->asyncio.Task[Any]|None: # None in a thread other than the loop's, and when the connection has ended already
         "Run `coro` in a task that ends with the connection"
+        if threading.get_ident()!=self._thread:
+            if not self._call_soon(self.spawn, coro): coro.close()
+            return None
+        if self._end_task:
+            coro.close()
+            return None
         t = self._loop.create_task(coro)
         self._spawned.add(t)
         t.add_done_callback(self._spawn_done)
@@ -193,12 +209,12 @@ class Connection(Outgoing):
             self._stop_work()
             raise
         finally:
-            self._left()
-            self._end_task = self._loop.create_task(self._end())
-            try: await asyncio.shield(self._end_task)
+            self.writer.lost()
+            end = self._begin_end()
+            try: await asyncio.shield(end)
             except asyncio.CancelledError:
                 self._stop_work()
-                await asyncio.wait([self._end_task])
+                await asyncio.wait([end])
                 raise
 
     async def _accept(self)->bool:
@@ -213,7 +229,7 @@ class Connection(Outgoing):
     def _arrived(self, message:Any)->bool: # False at the end
         "Take one message of the server"
         if message['type']=='websocket.disconnect': return False
-        if self.writer.status is not State.open: return True
+        if self.application_state is WebSocketState.DISCONNECTED: return True # after our goodbye nothing is handled
         text,most = message.get('text'),self.route.policy.max_message
         if text is None: self.close(CloseCode.unsupported_data, 'only text is handled here')
         elif len(text) > most or (len(text)*4 > most and len(text.encode()) > most):
@@ -231,17 +247,20 @@ class Connection(Outgoing):
         self._room = self._loop.create_future()
         await self._room
 
+    def _make_room(self)->None:
+        if self._room and not self._room.done(): self._room.set_result(None)
+
     async def _work(self)->None:
+        _serving.set(self)
         try:
-            while self._jobs and self.writer.status is not State.closing:
+            while self._jobs:
                 job = self._jobs.popleft()
                 await (self._open() if job is _conn_job else self._message(job))
-                if self._room and not self._room.done(): self._room.set_result(None)
+                self._make_room()
                 self._check_session()
         finally:
-            if self.writer.status is State.closing: self._jobs.clear()
-            if self._room and not self._room.done(): self._room.set_result(None)
             self._worker = None
+            self._make_room()
 
     async def _open(self)->None:
         "Run `conn`; if that fails, no message is handled"
@@ -270,7 +289,7 @@ class Connection(Outgoing):
             p = parse_payload(text, self.route.policy)
             if p.headers: self.is_htmx = self.route.policy.placement!='raw'
             kw = await h.args(self, p)
-            res = h.func(**kw) if h.in_loop else await anyio.to_thread.run_sync(partial(h.func, **kw), limiter=self.route.limiter)
+            res = h.func(**kw) if h.in_loop else await _in_thread(partial(h.func, **kw), self.route.limiter)
             await self._deliver(await res if isawaitable(res) else res)
         except WebSocketException as e: self.close(e.code, e.reason)
         except MessageError as e: await self._answer(e, p, str(e), e.field)
@@ -287,23 +306,33 @@ class Connection(Outgoing):
 
     async def _stream(self, gen:AsyncGenerator[Any,Any])->None:
         "Send what `gen` yields, as fast as the client takes it and no longer than it stays"
-        self._streaming = True
+        self._streaming,pending = asyncio.current_task(),False
         try:
+            if self.writer.status is not State.open: self._interrupt()
             async for o in gen:
                 if not self.send_html(o) or not await self.writer.drained(): break
                 await asyncio.sleep(0)
+            pending = self._interrupted
         except asyncio.CancelledError:
             if not self._interrupted: raise
-            self._interrupted = False
-            t = asyncio.current_task()
-            if t: t.uncancel()
         finally:
-            self._streaming = False
+            task,self._streaming = self._streaming,None
+            if self._interrupted and task:
+                self._interrupted = False
+                if pending: await _take_cancel()
+                task.uncancel()
             await gen.aclose()
+
+    def _interrupt(self)->None:
+        "End the generator that is being sent, where it waits"
+        if self._streaming and not self._interrupted:
+            self._interrupted = True
+            self._streaming.cancel()
 
     async def _answer(self, e:BaseException, p:Payload, msg:str, field:str='')->None:
         "Tell the sender that its message was not handled; the route's `error=` handler may say it in its own way"
         h,self.error = self.route.error,e
+        if self.writer.status is not State.open: return
         if h:
             try:
                 res = h.func(**await h.args(self, p))
@@ -321,13 +350,19 @@ class Connection(Outgoing):
         s.modified = False
         self.route.warn_once('session', 'route %s: a handler changed `session`; a socket cannot set the cookie of the browser, so pages will not see it', self.route.path)
 
-    def _left(self)->None:
-        super()._left()
-        if self._room and not self._room.done(): self._room.set_result(None)
-        if self._streaming and self._worker and not self._interrupted and self._worker is not asyncio.current_task():
-            self._interrupted = True
-            self._worker.cancel()
-        elif self.route.cancel: self._stop_work()
+    def _over(self)->None:
+        super()._over()
+        self._make_room()
+        if self.application_state is WebSocketState.DISCONNECTED:
+            self._jobs.clear()
+            if self.writer.status is State.closing: self._begin_end()
+        if self._streaming is not asyncio.current_task(): self._interrupt()
+        if self.route.cancel and self._worker is not asyncio.current_task(): self._stop_work()
+
+    def _begin_end(self)->LastTask:
+        "Start `_end`, which runs once"
+        if not self._end_task: self._end_task = LastTask(self._end(), loop=self._loop)
+        return self._end_task
 
     def _stop_work(self)->None:
         self._jobs.clear()
@@ -340,6 +375,7 @@ class Connection(Outgoing):
 
     async def _end(self)->None:
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"
+        _serving.set(self)
         if self._worker: await asyncio.wait([self._worker])
         for t in list(self._spawned): t.cancel()
         if self._spawned: await asyncio.wait(list(self._spawned))
@@ -347,12 +383,30 @@ class Connection(Outgoing):
             if self.route.disconn: await self._lifecycle(self.route.disconn)
             self._check_session()
         except Exception: log.exception('connection %d, route %s: disconn failed', self.id, self.route.path)
-        finally: self.route.left(self)
+        finally:
+            self._ended = True
+            self.route.left(self)
 
-# %% ../nbs/api/08_connection.ipynb #adb17ad3
+# %% ../nbs/api/08_connection.ipynb #3eb23661
 async def _in_threads(gen:Generator[Any,Any,Any], limiter:anyio.CapacityLimiter)->AsyncGenerator[Any,None]:
     "The values of a plain generator, each made in a thread"
     end = object()
     try:
-        while (o := await anyio.to_thread.run_sync(next, gen, end, limiter=limiter)) is not end: yield o
-    finally: await anyio.to_thread.run_sync(gen.close, limiter=limiter)
+        while (o := await _in_thread(partial(next, gen, end), limiter)) is not end: yield o
+    finally: await _in_thread(gen.close, limiter)
+
+async def _in_thread(f:Callable[[],Any], limiter:anyio.CapacityLimiter)->Any:
+    "Call `f` in a thread; nothing can stop a thread, so a cancelled caller waits for it and then ends"
+    t = asyncio.create_task(anyio.to_thread.run_sync(f, limiter=limiter))
+    try: return await asyncio.shield(t)
+    except asyncio.CancelledError:
+        while not t.done():
+            try: await asyncio.wait([t])
+            except asyncio.CancelledError: continue
+        if not t.cancelled(): t.exception()
+        raise
+
+async def _take_cancel()->None:
+    "Let a cancellation that is on its way arrive"
+    try: await asyncio.sleep(0)
+    except asyncio.CancelledError: pass # asked for by `_interrupt`, and done with

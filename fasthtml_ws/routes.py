@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['log', 'Route', 'Hub', 'FastHTML', 'FastHTMLWithLiveReload', 'fast_app', 'APIRouter', 'serve']
 
-# %% ../nbs/api/09_routes.ipynb #4f5a9c2f
+# %% ../nbs/api/09_routes.ipynb #46bec900
 import inspect, logging
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import State, UploadFile
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 from .binding import Reserved, func_name
 from .connection import Connection, Handler
 from .errors import ConfigError
@@ -192,9 +193,17 @@ class FastHTML(fh.FastHTML):
         self._send = send
         return send
 
-# %% ../nbs/api/09_routes.ipynb #e07a0fb1
+# %% ../nbs/api/09_routes.ipynb #807459b4
 class FastHTMLWithLiveReload(_StockLive, FastHTML):
     "`FastHTML` that reloads the page when the code changes"
+    def __init__(self, *args:Any, **kwargs:Any):
+        super().__init__(*args, **kwargs)
+        self.router.routes = [WebSocketRoute('/live-reload', _live_reload) if getattr(r, 'path', '')=='/live-reload' else r for r in self.router.routes]
+
+async def _live_reload(ws:WebSocket)->None:
+    "Stay until the page goes; stock's own logs an error then"
+    await ws.accept()
+    while (await ws.receive())['type']!='websocket.disconnect': pass
 
 def _app_factory(*args:Any, **kwargs:Any)->FastHTML:
     live = kwargs.pop('live', False)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['find_value', 'Reserved', 'Plan', 'func_name', 'compile_plan']
 
-# %% ../nbs/api/04_binding.ipynb #a672ea73
+# %% ../nbs/api/04_binding.ipynb #0af17a5b
 from collections.abc import Callable, Mapping
 from functools import partial
-from inspect import Parameter, isawaitable, signature
+from inspect import Parameter, isawaitable, isroutine, signature, unwrap
 from typing import Annotated, Any, get_args, get_origin
 from .convert import Mismatch, build_body, converter, hints, is_body
 from .errors import BindingError, ConfigError
@@ -47,7 +47,7 @@ def find_value(
     if (v := p.headers.get(header)) is not None: return v
     return conn.headers.get(header, _none)
 
-# %% ../nbs/api/04_binding.ipynb #f7cff12a
+# %% ../nbs/api/04_binding.ipynb #24957184
 class Reserved:
     "Arguments that do not come from a message"
     def __init__(self,
@@ -63,9 +63,10 @@ class Reserved:
     def __call__(self, name:str, anno:Any)->Callable|None:
         "The getter for an argument, or None if it is data"
         low = name.lower()
-        if isinstance(anno, type) and not get_origin(anno):
+        for o in (anno, *get_args(anno)):
             for t,why in self.refused.items():
-                if issubclass(anno, t): raise ConfigError(f'`{name}` cannot be filled; {why}')
+                if isinstance(o, type) and not get_origin(o) and issubclass(o, t): raise ConfigError(f'`{name}` cannot be filled; {why}')
+        if isinstance(anno, type) and not get_origin(anno):
             for t,get in self.types.items():
                 if issubclass(anno, t): return get
         if low in self.names:
@@ -76,12 +77,14 @@ class Reserved:
                 if o.startswith(low): return self.names[o][0]
         return None
 
-# %% ../nbs/api/04_binding.ipynb #6f7fdbad
+# %% ../nbs/api/04_binding.ipynb #36f8c334
 def _field(name:str, anno:Any, default:Any)->Callable:
     "Getter for an argument that is one field of the message"
     conv = converter(anno)
     fast = anno if anno in (str,int,bool,dict) else None
-    if isinstance(default, str) and anno is not str and default is not Parameter.empty: default = conv(default)
+    if isinstance(default, str) and anno is not str:
+        try: default = conv(default)
+        except Mismatch as e: raise ConfigError(f'its default does not fit its annotation: {e}') from None
     def get(conn, p):
         v = p.values.get(name)
         if type(v) is fast and not conn.path_params: return v
@@ -99,6 +102,7 @@ def _body(name:str, anno:type)->Callable:
     def get(conn, p):
         v = p.values
         if isinstance(v.get('values'), dict): v = v['values']|v
+        if q := conn.query_params: v = {k:_in_query(conn, k) for k in q} | v
         try: return build({**v, **conn.path_params} if conn.path_params else v)
         except Mismatch as e: raise BindingError(e.args[0], e.field) from e
     return get
@@ -107,7 +111,10 @@ def _made(ctor:Callable, reserved:Reserved)->Callable:
     "Getter for a class that makes itself from what its `__from_request__` asks for; may give an awaitable"
     plan = compile_plan(ctor, reserved)
     def get(conn, p): return ctor(**plan(conn, p))
-    return get
+    async def later(conn, p):
+        res = ctor(**await plan.ready(plan(conn, p)))
+        return await res if isawaitable(res) else res
+    return later if plan.later else get
 
 # %% ../nbs/api/04_binding.ipynb #e6f4a8cb
 class Plan:
@@ -132,7 +139,7 @@ class Plan:
             if isawaitable(kw[n]): kw[n] = await kw[n]
         return kw
 
-# %% ../nbs/api/04_binding.ipynb #ee2f49ee
+# %% ../nbs/api/04_binding.ipynb #97550763
 def func_name(f:Any)->str: # For logs and errors
     "Name of a function, bound method, partial or callable object"
     while isinstance(f, partial): f = f.func
@@ -145,7 +152,7 @@ def compile_plan(
     "Look at the signature of `f`, once; `ConfigError` for an argument that nothing can fill"
     target = f
     while isinstance(target, partial): target = target.func
-    types = hints(target) or hints(getattr(target, '__call__', None))
+    types = hints(unwrap(target) if isroutine(target) else unwrap(type(target).__call__))
     args,later = [],set()
     for n,p in signature(f).parameters.items():
         if p.kind in (p.VAR_POSITIONAL,p.VAR_KEYWORD): continue
@@ -153,7 +160,8 @@ def compile_plan(
         anno = types.get(n, p.annotation) if p.annotation is not p.empty else p.empty
         if get_origin(anno) is Annotated: anno = get_args(anno)[0]
         if isinstance(f, partial) and n in f.keywords: continue
-        get = reserved(n, anno)
+        try: get = reserved(n, anno)
+        except ConfigError as e: raise ConfigError(f'{func_name(f)}: {e}') from None
         if get is None and anno is p.empty:
             if p.default is not p.empty: continue
             why = reserved.never.get(n.lower(), f'give it an annotation (`{n}:str`) to take it from the message, or a default')

@@ -152,7 +152,7 @@ class Outgoing(WebSocket):
         if self.writer.is_lost: self.client_state = WebSocketState.DISCONNECTED
         else: self.application_state = WebSocketState.DISCONNECTED
 
-# %% ../nbs/api/08_connection.ipynb #2b343102
+# %% ../nbs/api/08_connection.ipynb #e050f42e
 _ids = count(1)
 _conn_job = object()
 
@@ -338,6 +338,7 @@ class Connection(Outgoing):
                 res = h.func(**await h.args(self, p))
                 await self._deliver(await res if isawaitable(res) else res)
                 return
+            except MessageError: pass # what the error handler asks for is just what was wrong
             except Exception: log.exception('connection %d, route %s: %s failed', self.id, self.route.path, h.plan.name)
         fragment = error_fragment(msg, field, f'ws-error-{self.id}')
         self.send_text(place_error(fragment, self.owner, self._complained) if self.is_htmx else render(fragment, self.route.indent))

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Mismatch', 'shown', 'hints', 'is_body', 'build_body', 'converter']
 
-# %% ../nbs/api/03_convert.ipynb #b5ca89ca
-import json, types
+# %% ../nbs/api/03_convert.ipynb #39f31e90
+import builtins, json, sys, types
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, time
@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from inspect import Parameter, signature
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
 from fastcore.basics import str2bool, str2date, str2dt, str2int
 from .errors import ConfigError
@@ -32,15 +32,15 @@ def shown(v:Any)->str: # At most about 40 characters
     if v is None or isinstance(v, (bool,int,float)): return json.dumps(v)[:40]
     return 'a list' if isinstance(v, (list,tuple)) else 'an object'
 
-# %% ../nbs/api/03_convert.ipynb #813755ef
+# %% ../nbs/api/03_convert.ipynb #a2c6f958
 def _scalar(what:str, parse:Callable, *native:type, lift:Callable=lambda v: v)->Callable:
     "Converter to one value, called `what`: a text by `parse`, one of the `native` types by `lift`"
     def f(v):
         if isinstance(v, (list,tuple)) and v: v = v[-1]
-        if type(v) in native: return lift(v)
-        if isinstance(v, str):
-            try: return parse(v)
-            except (ValueError,TypeError,ArithmeticError): pass
+        try:
+            if type(v) in native: return lift(v)
+            if isinstance(v, str) and (res := parse(v)) is not None: return res
+        except (ValueError,TypeError,ArithmeticError): pass
         raise Mismatch(f'expected {what}, got {shown(v)}')
     return f
 
@@ -49,27 +49,30 @@ _scalars = {
     int:      _scalar('a whole number', str2int, int),
     float:    _scalar('a number', float, float, int, lift=float),
     bool:     _scalar('yes or no', str2bool, bool),
-    date:     _scalar('a date such as 2026-01-31', str2date),
-    datetime: _scalar('a date and time such as 2026-01-31T12:00', str2dt),
-    time:     _scalar('a time such as 12:00', time.fromisoformat),
-    Decimal:  _scalar('a decimal number', Decimal, int, lift=Decimal),
-    UUID:     _scalar('a UUID', UUID),
+    date:     _scalar('a date such as 2026-01-31', str2date, date),
+    datetime: _scalar('a date and time such as 2026-01-31T12:00', str2dt, datetime),
+    time:     _scalar('a time such as 12:00', time.fromisoformat, time),
+    Decimal:  _scalar('a decimal number', Decimal, int, Decimal, lift=Decimal),
+    UUID:     _scalar('a UUID', UUID, UUID),
 }
 
-# %% ../nbs/api/03_convert.ipynb #a250180d
-def _choice(values:dict[Any,Any])->Callable:
-    "Converter to one of the keys of `values`, named by itself or by its text; gives what the key stands for"
-    texts = {str(k):o for k,o in values.items()}
-    what = 'one of ' + ', '.join(texts)
+# %% ../nbs/api/03_convert.ipynb #6ef1874c
+def _choice(options:list[tuple[Any,Any]], make:Callable[[Any],Any]|None=None)->Callable:
+    "Converter to one of `options`, pairs of what names it and what it is; by the name itself, by its text, or by `make`"
+    texts = {str(k):o for k,o in reversed(options)}
+    what = 'one of ' + ', '.join(str(k) for k,_ in options)
     def f(v):
         if isinstance(v, (list,tuple)) and v: v = v[-1]
-        for k,o in values.items():
-            if type(k) is type(v) and k==v: return o
+        for k,o in options:
+            if (type(k) is type(v) and k==v) or o is v: return o
         if isinstance(v, str) and v in texts: return texts[v]
+        try:
+            if make and isinstance(v, str): return make(v)
+        except (ValueError,TypeError): pass
         raise Mismatch(f'expected {what}, got {shown(v)}')
     return f
 
-# %% ../nbs/api/03_convert.ipynb #a6689856
+# %% ../nbs/api/03_convert.ipynb #1c6203ef
 def _union(members:tuple)->Callable:
     "Converter to the first of `members` that takes the value"
     some = [o for o in members if o is not type(None)]
@@ -78,7 +81,7 @@ def _union(members:tuple)->Callable:
     def f(v):
         if v is None and optional: return None
         for o,conv in convs:
-            if type(v) is o: return conv(v)
+            if type(v) is o and o is not str: return conv(v)
         why = None
         for _,conv in convs:
             try: return conv(v)
@@ -109,18 +112,24 @@ def _mapping(key:Any, val:Any)->Callable:
         return {k_(k):v_(o) for k,o in v.items()}
     return f
 
-# %% ../nbs/api/03_convert.ipynb #e872d51a
+# %% ../nbs/api/03_convert.ipynb #49bf0742
 def hints(o:Any)->dict[str,Any]: # Name -> annotation; texts are left as they are where they cannot be resolved
     "Annotations of a class or function, also when they were written as texts"
     try: return get_type_hints(o, include_extras=True)
-    except (NameError,TypeError,AttributeError): return dict(getattr(o, '__annotations__', {}))
+    except (NameError,TypeError,AttributeError,SyntaxError): return {k:_resolved(v, o) for k,v in getattr(o, '__annotations__', {}).items()}
+
+def _resolved(t:Any, o:Any)->Any:
+    "The annotation `t` of `o`, evaluated if it is a text and that works"
+    glb = getattr(o, '__globals__', None) or vars(sys.modules.get(getattr(o, '__module__', ''), builtins))
+    try: return eval(t, dict(glb)) if isinstance(t, str) else t # the developer's own annotation
+    except Exception: return t
 
 def is_body(t:Any)->bool: # True for classes that take a whole message
     "Does the class `t` take an object, rather than one value?"
     if not isinstance(t, type) or get_origin(t) or t in _scalars or issubclass(t, Enum): return False
     return issubclass(t, (dict,SimpleNamespace)) or is_typeddict(t) or hasattr(t, '_fields') or bool(hints(t))
 
-# %% ../nbs/api/03_convert.ipynb #4a5aeadb
+# %% ../nbs/api/03_convert.ipynb #214eb10a
 def _required(t:type)->set[str]:
     "Names of the fields that `t` cannot be made without"
     if is_typeddict(t): return set(t.__required_keys__) # type: ignore[attr-defined]
@@ -135,9 +144,9 @@ def _field_types(t:type)->dict[str,Any]:
     if is_dataclass(t): return {f.name: hints(t).get(f.name, f.type) for f in fields(t) if f.init}
     if hasattr(t, 'model_fields'): return {k:f.annotation for k,f in t.model_fields.items()}
     if hasattr(t, '_fields'): return {k: hints(t).get(k, str) for k in t._fields}
-    return hints(t)
+    return {k:o for k,o in hints(t).items() if o is not ClassVar and get_origin(o) is not ClassVar}
 
-# %% ../nbs/api/03_convert.ipynb #ee078007
+# %% ../nbs/api/03_convert.ipynb #32d1c864
 def build_body(
     t:type, # A class for which `is_body` is true
 )->Callable[[dict],Any]: # Takes an object's fields, gives a `t`; raises `Mismatch`
@@ -145,7 +154,9 @@ def build_body(
     if t is dict: return dict
     if issubclass(t, SimpleNamespace): return lambda v: t(**{k.replace('-','_'):o for k,o in v.items()})
     if hasattr(t, 'model_validate'): return _build_pydantic(t)
-    convs = {k:converter(o) for k,o in _field_types(t).items()}
+    made = _building.setdefault(t, [])
+    try: convs = {k:converter(o) for k,o in _field_types(t).items()}
+    finally: _building.pop(t, None)
     required = _required(t)
     if not convs: return t
     def f(v):
@@ -155,9 +166,10 @@ def build_body(
             if k not in kw: raise Mismatch('missing', k)
         try: return t(**kw)
         except (ValueError,TypeError) as e: raise Mismatch(f'not a valid {t.__name__}') from e
+    made.append(f)
     return f
 
-# %% ../nbs/api/03_convert.ipynb #e4247c22
+# %% ../nbs/api/03_convert.ipynb #8704472c
 def _at(name:str, conv:Callable, v:Any)->Any:
     "Convert the field `name`, and say its name if that fails"
     try: return conv(v)
@@ -170,47 +182,60 @@ def _takes_none(conv:Callable)->bool:
 
 def _build_pydantic(t:Any)->Callable:
     "Converter to the pydantic model `t`: texts by our rules, everything else by pydantic's"
-    simple = {k:_scalars[f.annotation] for k,f in t.model_fields.items() if f.annotation in _scalars}
+    texts = {n:conv for k,f in t.model_fields.items() if (conv := _if_any(f.annotation)) for n in (k, f.alias) if n}
     names = set(t.model_fields) | {f.alias for f in t.model_fields.values() if f.alias}
     def f(v):
         v = {k.replace('-','_'):o for k,o in v.items()} | v
-        v = {k: _at(k, simple[k], o) if k in simple and isinstance(o, str) else o for k,o in v.items() if k in names}
+        v = {k: _at(k, texts[k], o) if k in texts and _is_texts(o) else o for k,o in v.items() if k in names}
         try: return t.model_validate(v)
         except ValueError as e:
             err:Any = e.errors()[0] if hasattr(e, 'errors') else {'msg':f'not a valid {t.__name__}', 'loc':()}
             raise Mismatch(err['msg'], '.'.join(map(str, err['loc']))) from e
     return f
 
-# %% ../nbs/api/03_convert.ipynb #5a990c92
+def _is_texts(v:Any)->bool: return isinstance(v, str) or (isinstance(v, list) and bool(v) and all(isinstance(o, str) for o in v))
+
+def _if_any(t:Any)->Callable|None:
+    "Converter for `t` if we have one; pydantic knows more annotations than we do"
+    try: return converter(t)
+    except ConfigError: return None
+
+# %% ../nbs/api/03_convert.ipynb #9425cd93
 def converter(
     t:Any, # An annotation
 )->Callable[[Any],Any]: # Takes a JSON value, gives what `t` says; raises `Mismatch`
     "The function that turns what a client sent into what the annotation `t` says; made once"
-    if get_origin(t) is Annotated: t = get_args(t)[0]
+    while get_origin(t) in (Annotated,Required,NotRequired): t = get_args(t)[0]
+    if hasattr(t, '__supertype__'): return converter(t.__supertype__) # a NewType
+    if isinstance(t, str): raise ConfigError(f'`{t}` names nothing that can be found from where the function is defined')
     origin,args = get_origin(t),get_args(t)
     if t is Any or t is object: return lambda v: v
     if t in (None,type(None)): return _union((type(None),))
     if t in _scalars: return _scalars[t]
     if origin in (Union,types.UnionType): return _union(args)
-    if origin is Literal: return _choice({o:o for o in args})
+    if origin is Literal: return _choice([(o.value if isinstance(o, Enum) else o, o) for o in args])
     if origin in (list,set,frozenset): return _many(args[0], origin)
     if origin is tuple and len(args)==2 and args[1] is ...: return _many(args[0], tuple)
     if origin is dict: return _mapping(*args)
     if t in (list,tuple,set,frozenset): raise ConfigError(f'a bare `{t.__name__}` does not say what is in it; write `{t.__name__}[str]`' + (', or `tuple[str,...]`' if t is tuple else ''))
     if t in (bytes,bytearray): raise ConfigError(f'a message is text, so `{t.__name__}` can never arrive; write `str`')
-    if isinstance(t, type) and issubclass(t, Enum): return _choice({o.value:o for o in t})
+    if isinstance(t, type) and issubclass(t, Enum): return _choice([(o.value, o) for o in t], t)
     if is_body(t): return _nested(t)
     if callable(t) and origin is None: return _called(t)
     raise ConfigError(f'{t!r} is not an annotation that a value can be converted to')
 
-# %% ../nbs/api/03_convert.ipynb #e53e7176
+# %% ../nbs/api/03_convert.ipynb #9787029d
 def _nested(t:type)->Callable:
-    "Converter to a `t` that is a field of something else"
-    build = build_body(t)
+    "Converter to a `t` that is a field of something else, perhaps of itself"
+    made = _building[t] if t in _building else [build_body(t)]
     def f(v):
-        if not isinstance(v, dict): raise Mismatch(f'expected an object, got {shown(v)}')
-        return build(v)
+        if not isinstance(v, dict):
+            if not is_typeddict(t) and isinstance(v, t): return v
+            raise Mismatch(f'expected an object, got {shown(v)}')
+        return made[0](v)
     return f
+
+_building:dict[type,list[Callable]] = {} # types whose converter is being made, for those that contain themselves
 
 def _called(t:Callable)->Callable:
     "Converter that calls `t` with a text, as FastHTML does for any other annotation"

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['render', 'Root', 'html_roots', 'owner_selector', 'place', 'error_fragment', 'place_error']
 
-# %% ../nbs/api/05_render.ipynb #a97d58e2
+# %% ../nbs/api/05_render.ipynb #870375b2
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from html import escape
@@ -40,9 +41,10 @@ def render(
     if isinstance(content, FT): return str(to_xml(content, indent=indent))
     return ''.join(o if isinstance(o, str) else str(to_xml(o, indent=indent)) for o in _parts(content))
 
-# %% ../nbs/api/05_render.ipynb #0adf9cac
-_tag = re.compile(r"""<!--.*?(?:-->|\Z)|<[!?][^>]*>|<(/?)([a-zA-Z][^\s/>]*)((?:"[^"]*"|'[^']*'|[^'">])*)>""", re.S)
-_attr = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?""")
+# %% ../nbs/api/05_render.ipynb #3be9e347
+_attr = re.compile(r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^\s>]*+)))?+""")
+_tag = re.compile(rf"""<!---?>|<!--.*?(?:--!?>|\Z)|<(?:[!?]|/[^a-zA-Z>])[^>]*+(?:>|\Z)|</>
+    |<(/?)([a-zA-Z][^\s/>]*+)((?:[\s/]++|{_attr.pattern})*+)>?""", re.S|re.X) # possessive: one look at each character
 _void = frozenset('area base br col embed hr img input link meta param source track wbr'.split())
 _raw = frozenset('script style textarea title'.split())
 _blocks = '''address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header
@@ -61,6 +63,11 @@ def _ended(stack:list[str], tag:str)->int:
         elif stack[i] not in _inline: break
     return n
 
+def _is_whole(m:re.Match)->bool:
+    "Does the tag or comment `m` end before the text does?"
+    if m[0].startswith('<!--'): return m[0].endswith(('-->','--!>')) or m[0] in ('<!-->','<!--->')
+    return m[0].endswith('>')
+
 def _tags(html:str)->Iterator[re.Match]:
     "Tags and comments of `html` in order, without what stands in raw text"
     at = 0
@@ -71,7 +78,7 @@ def _tags(html:str)->Iterator[re.Match]:
             e = re.compile(f'</{m[2]}', re.I).search(html, at)
             at = e.start() if e else len(html)
 
-# %% ../nbs/api/05_render.ipynb #dd46bb69
+# %% ../nbs/api/05_render.ipynb #aded89db
 class Root(NamedTuple):
     "One root of a piece of HTML"
     tag:str # Name of the element, '' for a text between elements
@@ -84,6 +91,7 @@ def html_roots(
     "The outermost elements of `html`, and the texts between them"
     roots:list[Root] = []
     stack:list[str] = []
+    is_open:Counter[str] = Counter() # the same as counts, so that nothing has to be looked for
     begin = 0
     def cut(to:int, skip:int|None=None, lacks:str='')->None:
         nonlocal begin
@@ -91,30 +99,34 @@ def html_roots(
         begin = to if skip is None else skip
     def end_tags(n:int)->str:
         res = ''.join(f'</{o}>' for o in reversed(stack[n:]))
+        is_open.subtract(stack[n:])
         del stack[n:]
         return res
     for m in _tags(html):
         tag = (m[2] or '').lower()
-        if m[1] and tag in stack:
-            while stack.pop()!=tag: pass
+        ends = _is_whole(m)
+        if m[1] and is_open[tag]>0 and ends:
+            while (o := stack.pop())!=tag: is_open[o] -= 1
+            is_open[tag] -= 1
             if not stack: cut(m.end())
-        elif m[1] or not tag:
+        elif m[1] or not tag or not ends:
             if not stack: cut(m.start(), m.end())
+            elif not ends: html = html[:m.start()] # a browser drops what has no end as well
         else:
             lacks = end_tags(_ended(stack, tag))
             if not stack: cut(m.start(), lacks=lacks)
-            closed = tag in _void or (m[3].endswith('/') and ('svg' in stack or 'math' in stack))
-            if not closed: stack.append(tag)
+            closed = tag in _void or (m[3].endswith('/') and (is_open['svg']>0 or is_open['math']>0))
+            if not closed: stack.append(tag); is_open[tag] += 1
             elif not stack: cut(m.end())
     cut(len(html), lacks=end_tags(0))
     return roots
 
-# %% ../nbs/api/05_render.ipynb #dae110a9
+# %% ../nbs/api/05_render.ipynb #354e8fa6
 def _root(html:str)->Root:
     "The `Root` that `html` is"
     m = _tag.match(html)
     if not m or not m[2]: return Root('', {}, html)
-    return Root(m[2].lower(), {k.lower(): a or b or c for k,a,b,c in _attr.findall(m[3])}, html)
+    return Root(m[2].lower(), {k.lower(): a or b or c for k,a,b,c in reversed(_attr.findall(m[3]))}, html)
 
 # %% ../nbs/api/05_render.ipynb #b7c7339f
 _plain = re.compile(r'[^\w/.~%?=+:,@!$*;()\-]')
@@ -133,32 +145,31 @@ def owner_selector(
              for op,u in (('=',p), ('=',p.split('?')[0].rpartition('/')[2] + p[len(p.split('?')[0]):]), ('$=',host and f'//{host}{p}')) if u]
     return ','.join(f'[{a}{o}]' for o in tests for a in ('ws-connect','hx-ws-connect'))
 
-# %% ../nbs/api/05_render.ipynb #df8ca16b
+# %% ../nbs/api/05_render.ipynb #db148522
 _oob = 'hx-swap-oob'
-_strip_oob = re.compile(r"""\s(?:data-)?hx-swap-oob(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _wrapper = {'tr':'tbody', 'td':'tr', 'th':'tr', 'col':'colgroup'} | dict.fromkeys('caption colgroup thead tbody tfoot'.split(), 'table')
 
 _spaced = re.compile(r'[a-zA-Z]+:[^:]* [^:]*')
 
 def _target(tag:str, attrs:dict)->str|None:
     "What `hx-swap-oob` of a root has to be: None for 'as it is', '' for 'it does not say where'"
-    oob = str(attrs.get(_oob) or attrs.get('data-'+_oob) or '')
+    oob,has_id = attrs.get(_oob) or attrs.get('data-'+_oob),bool(attrs.get('id'))
     if tag in ('title','hx-partial'): return None
-    if _spaced.fullmatch(oob): return oob.replace(' ', '\t')
-    if oob and (':' in oob or attrs.get('id')): return None
-    return 'true' if attrs.get('id') else ''
+    if not oob: return 'true' if has_id else ''
+    if _spaced.fullmatch(oob := str(oob)): return oob.replace(' ', '\t')
+    return None if ':' in oob or has_id else ''
 
 def _root_html(o:FT|Root, oob:str|None)->str:
     "HTML of one root, with `hx-swap-oob` set to `oob`, or without it where that is ''"
     if isinstance(o, FT):
-        attrs = o.attrs if oob is None else {k:v for k,v in o.attrs.items() if k!=_oob} | ({_oob:oob} if oob else {})
-        return str(to_xml(FT(o.tag, o.children, attrs, o.void_), indent=False))
+        if oob is not None and _oob in o.attrs: o = FT(o.tag, o.children, {k:v for k,v in o.attrs.items() if k!=_oob}, o.void_)
+        html = str(to_xml(o, indent=False))
+        return f'<{o.tag} {_oob}="{escape(oob)}"{html[1+len(o.tag):]}' if oob else html
     if oob is None or not o.tag: return o.html
     tag = _tag.match(o.html)
     assert tag # a `Root` with a name begins with its tag
-    start = tag.end()
-    html = _strip_oob.sub('', o.html[:start])
-    return html[:1+len(o.tag)] + (f' {_oob}="{escape(oob)}"' if oob else '') + html[1+len(o.tag):] + o.html[start:]
+    kept = _attr.sub(lambda m: '' if m[1].lower() in (_oob, 'data-'+_oob) else m[0], tag[3]).rstrip()
+    return f'<{tag[2]}' + (f' {_oob}="{escape(oob)}"' if oob else '') + kept + o.html[tag.end(3):]
 
 # %% ../nbs/api/05_render.ipynb #73e9c8d7
 _table_parts = frozenset('caption col colgroup tbody td tfoot th thead tr'.split())
@@ -175,12 +186,13 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
         tags.add(tag)
     return frames
 
-# %% ../nbs/api/05_render.ipynb #fb79c2c8
+# %% ../nbs/api/05_render.ipynb #8be4a902
 def place(
     content:Any, # What a handler returned, sent or yielded
     owner:str, # Selector of the element that owns the socket, from `owner_selector`
 )->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
+    if isinstance(content, FT) and (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''

@@ -56,7 +56,7 @@ reserved = Reserved({
 _for_errors = Reserved(reserved.names | {'error': (lambda conn,p: conn.error, (Exception,BaseException))}, types=reserved.types,
                        prefixes=reserved.prefixes, always=reserved.always, never=reserved.never, refused=reserved.refused)
 
-# %% ../nbs/api/09_routes.ipynb #3017bc42
+# %% ../nbs/api/09_routes.ipynb #13d56bf7
 class Route:
     "The ASGI app behind one `app.ws`"
     def __init__(self,
@@ -69,6 +69,7 @@ class Route:
         error:Callable[...,Any]|None=None, # Answers for a message that could not be handled; may ask for `error`
         cancel:bool=False, # Cancel a running handler when the client leaves?
     ):
+        if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
         self.hub,self.path,self.cancel,self.limiter = hub,path,cancel,hub.limiter
         self.policy = hub.policy | (policy or Policy())
         self.recv = Handler(func, reserved)
@@ -96,7 +97,7 @@ class Route:
 
     async def __call__(self, scope:Any, receive:Any, send:Any)->None: await Connection(scope, receive, send, self).run()
 
-# %% ../nbs/api/09_routes.ipynb #bda3bc5f
+# %% ../nbs/api/09_routes.ipynb #f19d529c
 class Hub:
     "What the sockets of one app share; `app.hub`"
     def __init__(self,
@@ -130,7 +131,7 @@ class Hub:
     def _adopt(self)->None:
         "Make this instance of a stock app add its sockets here, and move those that it has"
         app:Any = self.app
-        app._add_ws = lambda func, path, conn, disconn, name, middleware: self.add_route(func, path, conn, disconn, name, middleware)
+        app._add_ws = self.add_route
         app.ws,app.setup_ws = partial(FastHTML.ws, app),partial(FastHTML.setup_ws, app)
         app.add_websocket_route = partial(FastHTML.add_websocket_route, app)
         for r in app.router.routes:

@@ -1,0 +1,306 @@
+"What goes out: where the roots of a text are, and that every one of them says where it goes."
+import copy, re
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from fastcore.xml import FT, Div, Li, P, Safe, Td, Title, Tr, to_xml
+from hypothesis import given, settings, strategies as st
+
+from fasthtml_ws.errors import RenderError
+from fasthtml_ws.render import error_fragment, html_roots, owner_selector, place, place_error, render
+from tests.growth import steepness
+from tests.memory import *
+
+owner = owner_selector('/ws', 'x.example')
+
+def placed(content, sel=owner): return ''.join(place(content, sel))
+
+
+# HTML that knows its own roots: pairs of text and [(tag, id) of each root]
+
+names = st.sampled_from('div span b section ul my-tag DIV p2'.split())
+words = st.sampled_from(['', 'a', 'two words', ' ', '&lt;', 'x > y', 'a "quote"', "it's", '\u2603', 'a\nb'])
+attr_values = st.sampled_from(['', 'a', 'a>b', '<b>', '/', 'a/', "it's", 'say &quot;', '</div>', 'x=y', '<!-- a -->', '\u00e4'])
+attr_names = st.sampled_from(['class', 'data-x', 'title', 'hx-get', '@click', ':key', 'x.y'])
+ids = st.one_of(st.none(), st.sampled_from(['a', 'b-1', 'x.y', '\u00e4']))
+
+@st.composite
+def start(draw, tag, end=''):
+    "A start tag and its id"
+    parts, id = [tag], draw(ids)
+    for k in draw(st.lists(attr_names, max_size=2, unique=True)):
+        q = draw(st.sampled_from('"\'')); v = draw(attr_values)
+        parts.append(k if draw(st.booleans()) else f'{k}={q}{v.replace(q, "")}{q}')
+    if id: parts.insert(draw(st.integers(1, len(parts))), draw(st.sampled_from([f'id="{id}"', f"id='{id}'", f'id={id}', f'ID = "{id}"'])))
+    return f'<{draw(st.sampled_from([" ", chr(10)])).join(parts)}{end}>', id
+
+def closed(inner):
+    @st.composite
+    def f(draw):
+        tag = draw(names)
+        s,id = draw(start(tag))
+        return s + ''.join(h for h,_ in draw(st.lists(inner, max_size=3))) + f'</{tag}>', [(tag.lower(), id)]
+    return f()
+
+@st.composite
+def void(draw):
+    tag = draw(st.sampled_from(['br', 'img', 'input', 'hr', 'BR']))
+    s,id = draw(start(tag, draw(st.sampled_from(['', '/', ' /']))))
+    if s.endswith('=' + (id or '?') + '/>'): s = s[:-2] + ' />' # or the slash is a part of the id
+    return s, [(tag.lower(), id)]
+
+@st.composite
+def raw_text(draw):
+    tag = draw(st.sampled_from(['script', 'style', 'textarea', 'Script']))
+    s,id = draw(start(tag))
+    return s + draw(st.sampled_from(['', '"</p>"', '<b>', '<!-- <li>', 'a < b > c', '</scrip', "'"])) + f'</{tag}>', [(tag.lower(), id)]
+
+@st.composite
+def svg(draw):
+    s,id = draw(start('svg'))
+    inner = ''.join(draw(st.lists(st.sampled_from(['<path d="M0"/>', '<g><circle r=1 /></g>', '<use/>', '<title>a</title>', 'text']), max_size=3)))
+    return f'{s}{inner}</svg>', [('svg', id)]
+
+@st.composite
+def implied(draw):
+    "Elements that end where the next one begins; the last one is closed"
+    tags = draw(st.sampled_from([['li','li'], ['td','th','td'], ['dt','dd','dt'], ['option','option'], ['p','p'], ['p','div'], ['p','ul'], ['p','h2'], ['p','table'], ['li','li','li']]))
+    parts,roots = [],[]
+    for t in tags:
+        s,id = draw(start(t))
+        parts.append(s + draw(words)); roots.append((t, id))
+    return ''.join(parts) + f'</{tags[-1]}>', roots
+
+@st.composite
+def rows(draw):
+    (a,i),(b,j) = draw(start('tr')),draw(start('tr'))
+    return f'{a}<td>1<td>2{b}<th>3</tr>', [('tr', i), ('tr', j)]
+
+nothing = st.sampled_from(['<!-- note -->', '<!-- <div> -->', '<!-->', '</b>', '</li>', '<!doctype html>', '<?xml?>', '<!---->']).map(lambda s: (s, []))
+text = words.map(lambda s: (s, [('', None)]))
+well_formed = st.recursive(st.one_of(text, void(), raw_text(), svg()), closed, max_leaves=6)
+pieces = st.lists(st.one_of(well_formed, implied(), rows(), nothing), max_size=6)
+
+
+def model(parts):
+    "Roots of the joined `parts`: texts that touch are one, and blank ones none"
+    res, run = [], ''
+    for html,roots in parts + [('', [('', None)]), ('<!---->', [])]:
+        if roots == [('', None)]: run += html; continue
+        if run.strip(): res.append(('', None))
+        run = ''
+        res += roots
+    return res
+
+
+@settings(max_examples=700)
+@given(pieces)
+def test_roots(parts):
+    if any(h == '<!-->' for h,_ in parts): parts = [p for p in parts if p[0] != '<!-->'] # see test_odd_comments
+    html = ''.join(h for h,_ in parts)
+    assert [(o.tag, o.attrs.get('id')) for o in html_roots(html)] == model(parts), html
+
+
+def found(root, html, at):
+    "Where `root` stands first in `html`: itself, or without end tags that were missing"
+    own,places = root.html,[]
+    while True:
+        if (begin := html.find(own, at)) >= 0: places.append((begin, begin+len(own)))
+        if not re.search('</[^<]*>$', own): break
+        own = own[:own.rindex('</')]
+    assert places, f'{root.html!r} was not there'
+    return min(places, key=lambda p: (p[0], -p[1]))
+
+
+@given(pieces)
+def test_roots_are_cut_from_the_text(parts):
+    "Nothing is changed or moved, and what is left out is blank or no element"
+    html, at, out = ''.join(h for h,_ in parts), 0, []
+    for o in html_roots(html):
+        begin,end = found(o, html, at)
+        out.append(html[at:begin])
+        at = end
+    out.append(html[at:])
+    assert not re.sub(r'<!--.*?(-->|$)|<[!?/][^>]*>', '', ''.join(out), flags=re.S).strip()
+
+
+@settings(max_examples=500)
+@given(st.text(st.sampled_from('<>/!-ab ="\'& \nli'), max_size=30))
+def test_roots_of_anything(html):
+    "No text is too strange, and no letter appears that was not there"
+    at = 0
+    for o in html_roots(html): _,at = found(o, html, at)
+
+
+@given(pieces)
+def test_roots_stand_alone(parts):
+    "Each root is one root again, whatever follows it"
+    for o in html_roots(''.join(h for h,_ in parts)):
+        assert [r.tag for r in html_roots(o.html + '<section></section>')] == [o.tag, 'section']
+
+
+@pytest.mark.parametrize('html,tags', [
+    ('', []), ('  ', []), ('a', ['']), ('<br>', ['br']), ('<br/><br />', ['br', 'br']), ('<svg/>', ['svg']), ('<svg><g/></svg><b></b>', ['svg', 'b']), ('<div/>a<b></b>', ['div']),
+    ('<b>a', ['b']), ('</b>', []), ('a</b>c', ['', '']), ('<b></i></b>', ['b']), ('<i><b></i></b>a', ['i', '']), ('<script><b></script>', ['script']), ('<script>', ['script']),
+    ('<textarea><b></textarea><b></b>', ['textarea', 'b']), ('<a title=">">x</a>', ['a']), ("<a title='>'>x</a>", ['a']), ('a < b', ['']), ('<3', ['']), ('<!-- <b> -->', []),
+    ('<!-- open', []), ('<tbody><tr><td>1<tbody>', ['tbody', 'tbody']), ('<ul><li>a<li>b</ul><p>', ['ul', 'p']), ('<p>a<p>b', ['p', 'p']), ('<p>a<hr>b', ['p', 'hr', '']),
+    ('<li><p>a<li>b', ['li', 'li']), ('<p>a<b>c</b>', ['p']), ('<p>a<table></table>', ['p', 'table']), ('<td><p>a<td>b', ['td', 'td']), ('<li><b>a<li>b', ['li', 'li']), ('<p><b>a<p>b', ['p', 'p']),
+])
+def test_root_tags(html, tags): assert [o.tag for o in html_roots(html)] == tags
+
+
+@pytest.mark.parametrize('end', ['<i', '<i title="', "<i title='a>", '<!-- b', '</i', '<script>', '<textarea><i>', '<i><b', '<!doctype', '<i class=a b'])
+def test_what_never_ends_takes_nothing_along(end):
+    "A tag, comment or script that the app forgot to end does not swallow what is sent after it"
+    out = top(placed((Safe('<b id=a>x</b> y' + end), Div('z', id='z'))))
+    assert [o.get('id') for o in out if o.get('id')] == ['a', 'z'] and out[-1].text == 'z', placed((Safe('<b id=a>x</b> y' + end), Div('z', id='z')))
+
+
+def test_first_of_two_attributes_counts():
+    assert html_roots('<b id=a id=b>')[0].attrs['id'] == 'a'
+
+
+def test_odd_comments():
+    "`<!-->` is a whole comment for a browser"
+    assert [o.tag for o in html_roots('<!--><b></b>')] == ['b'] and [o.tag for o in html_roots('<!---><b></b>')] == ['b']
+
+
+# Cost
+
+hostile = {'<': '<', '<a ': '<a ', '<a': '<a', '<!': '<!', '<!--': '<!--', '<?': '<?', 'a="': 'a="', '<a "': '<a "', "<a '": "<a '", '<b/>': '<b/>', '<li>': '<li>', '<p>': '<p>', '<td>': '<td>',
+           '</b>': '</b>', '<script>': '<script>', '<b id=a>': '<b id=a>', '<br>': '<br>', 'spaces': ' ', '<svg>': '<svg>', '<li><b>': '<li><b>', '<tr><td>': '<tr><td>'}
+shaped = {'one long name': lambda n: '<' + 'a'*n, 'many open, many strays': lambda n: '<a>'*(n//8) + '</b>'*(n//8), 'one tag, many quotes': lambda n: '<p ' + 'a="'*(n//3) + '>',
+          'one tag, many attributes': lambda n: '<p ' + 'a=1 '*(n//4) + '>', 'one tag, spaces': lambda n: '<p a' + ' '*n + '=b>', 'open tags, slashes': lambda n: '<a>'*(n//8) + '<b/>'*(n//8),
+          'oob and spaces': lambda n: '<p id=a hx-swap-oob' + ' '*n + '>', 'raw that never ends': lambda n: '<script>' + '</scrip'*(n//7)}
+shaped |= {k: (lambda n, s=s: s*(n//len(s))) for k,s in hostile.items()}
+
+@pytest.mark.parametrize('name', shaped)
+def test_cost_is_linear(name):
+    g = steepness(lambda s: place(s, owner), shaped[name])
+    assert g < 3.2, f'twice the text costs {g:.1f} times as much'
+
+
+# Where it goes
+
+def top(html):
+    "What stands outermost in `html` for a parser that is not ours"
+    return [o for o in BeautifulSoup(html, 'html.parser').children if isinstance(o, Tag) or o.strip()]
+
+def says_where(o): return isinstance(o, Tag) and (o.name in ('title', 'hx-partial') or ':' in o.get('hx-swap-oob', '') or (o.get('hx-swap-oob') and o.get('id')))
+
+# html.parser does not know that a value may stand next to a slash, nor any implied end; well_formed has neither.
+fts = st.recursive(st.one_of(words, st.none(), st.integers(), st.sampled_from([Title('t'), Tr(Td('a')), Td('b'), Li('c', hx_swap_oob='beforeend:#log'), Safe('<b>x</b>')])),
+                   lambda o: st.builds(lambda t,cs,id,oob: FT(t, tuple(cs), {k:v for k,v in dict(id=id, **{'hx-swap-oob': oob}).items() if v}),
+                                       st.sampled_from(['div', 'li', 'tr', 'span', 'option']), st.lists(o, max_size=3), ids, st.sampled_from([None, None, 'true', 'beforeend:#x', 'delete', ''])), max_leaves=6)
+
+@settings(max_examples=300)
+@given(st.lists(well_formed, min_size=1, max_size=4))
+def test_every_root_of_a_text_says_where(parts):
+    html = ''.join(h for h,_ in parts)
+    out = top(placed(html))
+    assert all(map(says_where, out)), placed(html)
+    assert bool(out) == bool(model(parts))
+
+
+@settings(max_examples=300)
+@given(st.lists(pieces, min_size=1, max_size=2))
+def test_every_id_is_placed_or_wrapped(lists):
+    "As many roots with an id come out at the top, each with its `hx-swap-oob`, as went in"
+    parts = [p for ps in lists for p in ps if p[0] != '<!-->']
+    out = html_roots(placed(''.join(h for h,_ in parts)))
+    assert [o.attrs['id'] for o in out if o.attrs.get('id')] == [id for _,id in model(parts) if id]
+    assert all(o.attrs.get('hx-swap-oob') for o in out)
+
+
+@settings(max_examples=300)
+@given(st.one_of(fts, st.lists(fts, max_size=4).map(tuple)))
+def test_every_root_of_ft_says_where(content):
+    before = copy.deepcopy(content)
+    try: html = placed(content)
+    except RenderError: return # a number alone
+    assert all(map(says_where, top(html))), html
+    assert repr(content) == repr(before)
+    assert placed(content) == html
+
+
+@settings(max_examples=300)
+@given(st.one_of(fts, st.lists(fts, max_size=4).map(tuple)))
+def test_nothing_is_lost(content):
+    "Placed, there is the same text as in what the handler wrote"
+    try: html = placed(content)
+    except RenderError: return
+    def words(s): return ''.join(BeautifulSoup(s, 'html.parser').get_text().split())
+    assert words(html) == words(render(content))
+
+
+def test_texts_around_elements_stay_in_order():
+    assert placed('one <b>two</b> three') == f"<div hx-swap-oob='beforeend:{owner}'>one <b>two</b> three</div>"
+
+
+@pytest.mark.parametrize('tag,wrapper', [('tr','tbody'), ('td','tr'), ('th','tr'), ('tbody','table'), ('thead','table'), ('caption','table'), ('col','colgroup'), ('li','div'), ('option','div'), ('p','div')])
+@pytest.mark.parametrize('kind', ['ft', 'text'])
+def test_wrapper(tag, wrapper, kind):
+    o = FT(tag, (), {}, tag == 'col')
+    assert placed(o if kind == 'ft' else to_xml(o, indent=False)).startswith(f'<{wrapper} hx-swap-oob=')
+
+
+@pytest.mark.parametrize('html', ['<p id=x title="a hx-swap-oob=1 b">c</p>', '<p id=x data-hx-swap-oob-note="1">c</p>', '<p id="x" title=\' hx-swap-oob="y" \'>c</p>'])
+def test_other_attributes_stay(html):
+    "Only the attribute itself is replaced, not a text that looks like it"
+    out = html_roots(placed(html))[0].attrs
+    assert out.pop('hx-swap-oob') == 'true' and out == html_roots(html)[0].attrs
+
+
+@pytest.mark.parametrize('content', [{'a':1}, 5, 1.5, object(), True, {1}, (o for o in 'a'), ({'a':1},), Exception('x')], ids=str)
+def test_cannot_be_shown(content):
+    for f in (render, lambda o: place(o, owner)):
+        with pytest.raises(RenderError, match='cannot be shown'): f(content)
+
+
+class Shown:
+    def __ft__(self): return Div('shown', id='s')
+class Html:
+    def __html__(self): return '<b>html</b>'
+
+@pytest.mark.parametrize('content,html', [(None, ''), ('', ''), ((), ''), ([], ''), ((None, ''), ''), (b'<b>x</b>', '<b>x</b>'), ('<b>', '<b>'), (('<b>',), '&lt;b&gt;'), (('a', 1, 2.5), 'a12.5'),
+    (Safe('<b>'), '<b>'), ((Safe('<b>'),), '<b>'), (Shown(), '<div id="s">shown</div>'), ([Shown()], '<div id="s">shown</div>'), (Html(), '<b>html</b>'), ((P('a'), [P('b'), (P('c'),)]), '<p>a</p><p>b</p><p>c</p>')], ids=str)
+def test_shown(content, html): assert render(content, indent=False) == html
+
+
+# Selectors
+
+paths = st.one_of(st.text(max_size=20), st.sampled_from(['/a b', '/"]', "/']<script>", '/a\\"b', '/\\', '/a\tb', '/a\nb', '/\x00', '/\u2028', '/\u3000', '/&quot;', '/&#39;', '/a,b', '/[x]', '/\U0001f600', '/%27%22', '/a?b=c d', '/x/y/ws?q=%20']))
+hosts = st.one_of(st.sampled_from(['', 'x.example', 'x:80', '"]', '[::1]:80', "x' onclick='"]), st.text(max_size=8))
+
+def unescaped(s): return re.sub(r'\\([0-9a-f]{6})', lambda m: chr(int(m[1], 16)), s)
+_inside = r'[^"\'\s<>&\[\]\\]|\\[0-9a-f]{6}'
+
+@settings(max_examples=500)
+@given(paths, hosts)
+def test_selector_holds_the_path(path, host):
+    "Path and full address can be read back from it, and no letter of theirs ends a string or a selector"
+    sel = owner_selector(path, host)
+    assert re.fullmatch(rf'(\[(hx-)?ws-connect\$?="({_inside})+"\](,(?=.)|$))*', sel), sel
+    found = re.findall(rf'\[ws-connect(\$?=)"((?:{_inside})+)"\]', sel)
+    read = [(op, unescaped(u)) for op,u in found]
+    assert read == [(op, unescaped(u)) for op,u in re.findall(rf'\[hx-ws-connect(\$?=)"((?:{_inside})+)"\]', sel)]
+    assert not path or {('=', path), ('=', unquote(path))} <= set(read)
+    assert not host or ('$=', f'//{host}{path}') in read
+
+
+class Attrs(HTMLParser):
+    def handle_starttag(self, tag, attrs): self.seen.append((tag, attrs))
+
+@settings(max_examples=500)
+@given(paths, hosts, st.text(max_size=10), st.text(max_size=10))
+def test_nothing_breaks_out(path, host, msg, name):
+    "Neither a path nor what was wrong can add an element or an attribute"
+    sel = owner_selector(path, host)
+    for html in (placed('x', sel), place_error(error_fragment(msg, name, 'e1'), sel, again=True)):
+        p = Attrs(); p.seen = []
+        p.feed(html); p.close()
+        wrap = [('hx-swap-oob', f'beforeend:{sel}')]
+        assert p.seen[0] == ('div', wrap) or p.seen[:2] == [('i', [('id', 'e1'), ('hx-swap-oob', 'delete')]), ('div', wrap)]
+        assert [t for t,_ in p.seen][-1] == 'div' and len(p.seen) <= 3

@@ -56,7 +56,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'fasthtml_ws.chat': { 'fasthtml_ws.chat.Message': ('tutorials/chat.html#message', 'fasthtml_ws/chat.py'),
                                   'fasthtml_ws.chat.Message.__ft__': ('tutorials/chat.html#message.__ft__', 'fasthtml_ws/chat.py'),
                                   'fasthtml_ws.chat.Room': ('tutorials/chat.html#room', 'fasthtml_ws/chat.py'),
-                                  'fasthtml_ws.chat.Room.tell': ('tutorials/chat.html#room.tell', 'fasthtml_ws/chat.py'),
                                   'fasthtml_ws.chat.Rooms': ('tutorials/chat.html#rooms', 'fasthtml_ws/chat.py'),
                                   'fasthtml_ws.chat.Rooms.__missing__': ('tutorials/chat.html#rooms.__missing__', 'fasthtml_ws/chat.py'),
                                   'fasthtml_ws.chat.added': ('tutorials/chat.html#added', 'fasthtml_ws/chat.py'),
@@ -438,5 +437,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'fasthtml_ws.transport._current': ('api/transport.html#_current', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.find_transport': ( 'api/transport.html#find_transport',
                                                                                  'fasthtml_ws/transport.py'),
+                                       'fasthtml_ws.transport.limit_buffers': ( 'api/transport.html#limit_buffers',
+                                                                                'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.run_now': ('api/transport.html#run_now', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.start_task': ('api/transport.html#start_task', 'fasthtml_ws/transport.py')}}}

@@ -145,7 +145,7 @@ def superseded(
         if supersedes(new, waiting[i]): res.append(i)
     return res
 
-# %% ../nbs/api/06_conflate.ipynb #9e10adab
+# %% ../nbs/api/06_conflate.ipynb #90f62de7
 class Waiting:
     "The same answer as `superseded`, in a time that does not grow with the queue"
     __slots__ = ('_swaps','_limit')
@@ -161,19 +161,21 @@ class Waiting:
         n:int, # Number of the message, greater than all before
         new:Effect, # What it does
         oldest:int=0, # Number of the oldest message that still waits; those before it are being written, or gone
-    )->list[int]: # Numbers of the messages to drop, oldest first
+    )->list[int]: # Numbers of the messages to drop, newest first
         "Add a message at the end"
         if new.barrier: self.clear()
         if new.targets is None: return []
         ids = frozenset(o for _,o in new.targets)
         old = [o for o in self._swaps.get(ids, ())[-8:] if o[0]>=oldest] # more than a few differ in style only
-        kept,gone,row,stays = [],[],0,False
+        kept:list[tuple[int,Effect,int]] = []
+        gone:list[int] = []
+        row,stays = 0,False
         for k,e,r in old:
             if supersedes(new, e) and (r<self.most or stays): gone.append(k); row = max(row, r+1)
             else: kept.append((k,e,r)); stays |= r>=self.most
         self._swaps[ids] = [*kept, (n,new,row)]
         if len(self._swaps)>self._limit: self._forget(oldest)
-        return gone
+        return gone[::-1]
 
     def _forget(self, oldest:int)->None:
         "Let go of ids of which nothing waits; it runs each time that the number of ids has doubled"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['log', 'Handler', 'RouteInfo', 'Outgoing', 'Connection']
 
-# %% ../nbs/api/12_connection.ipynb #f9f1410f
+# %% ../nbs/api/12_connection.ipynb #e0f8640b
 import asyncio, json, logging, threading, time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -24,7 +24,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, not_sent, sent, start_task
+from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -194,7 +194,7 @@ class Outgoing(WebSocket):
         if self.writer.is_lost: self.client_state = WebSocketState.DISCONNECTED
         else: self.application_state = WebSocketState.DISCONNECTED
 
-# %% ../nbs/api/12_connection.ipynb #24da7acb
+# %% ../nbs/api/12_connection.ipynb #6a031836
 _ids = count(1)
 _conn_job = object()
 
@@ -265,6 +265,7 @@ class Connection(Outgoing):
         try: await self._send({'type':'websocket.accept', 'subprotocol':None, 'headers':[]})
         except OSError: return False # left during the handshake: nothing was opened
         self.client_state = self.application_state = WebSocketState.CONNECTED
+        if t := find_transport(self._receive): limit_buffers(t, self.route.policy.send_buffer)
         self.writer.status = step(self.writer.status, 'accept')
         return True
 

@@ -6,6 +6,8 @@ that fire when they arrive. The client takes some of the messages while others s
 
 Each rule is also broken once, and then a page must come out wrong: a model that could not fail would prove nothing."""
 import re, time
+from collections import OrderedDict
+from itertools import count
 from random import Random
 
 import pytest
@@ -193,11 +195,20 @@ def test_the_later_place_is_needed():
 
 # The index, and what the rules are for
 
+class Endless(Waiting):
+    "Without the rule that a message stays after a row of others"
+    __slots__ = ()
+    most = 10**9
+
+
+def tile(o): return Effect(frozenset({('outer', f't{o}')}), False)
+
+
 @given(st.integers(0, 2**64))
 @settings(max_examples=300, **quick)
 def test_index(seed):
     "`Waiting` says what `superseded` says, whatever is taken out meanwhile, and forgets what no longer waits"
-    r,w,waiting = Random(seed),Waiting(),[]
+    r,w,waiting = Random(seed),Endless(),[]
     styles,most = ('outer','inner'),3 if seed%2 else 200
     for n in range(300):
         kind = r.randrange(20)
@@ -206,6 +217,25 @@ def test_index(seed):
         assert w.put(n, e, waiting[0][0] if waiting else n)==expected
         waiting = [o for o in waiting if o[0] not in expected]+[(n, e)]
         del waiting[:r.choice([0, 0, 0, 1, 5])]
+
+
+def test_nothing_waits_for_ever():
+    "A client that is always behind is shown every tile again and again, whatever the order in which they change"
+    for takes,shuffle in ((5,False), (25,False), (5,True)):
+        r,w,queue,shown,oldest,ns = Random(1),Waiting(),OrderedDict(),[0]*50,0,count()
+        for tick in range(300):
+            tiles = list(range(50))
+            if shuffle: r.shuffle(tiles)
+            for o in tiles:
+                n = next(ns)
+                for k in w.put(n, tile(o), next(iter(queue), n)): del queue[k]
+                queue[n] = o,tick
+            for _ in range(min(takes, len(queue))):
+                o,at = queue.popitem(last=False)[1]
+                shown[o] = at
+            assert len(queue)<=100
+            if tick>60: oldest = max(oldest, tick-min(shown))
+        assert oldest<=60, (takes, shuffle, oldest)
 
 
 def test_index_is_small():

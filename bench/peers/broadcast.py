@@ -1,0 +1,19 @@
+"`websockets` and its broadcast()"
+import asyncio
+
+from websockets.asyncio.server import broadcast, serve
+
+from bench.peers import listening, loop, text
+
+conns = set()
+
+async def ws(ws):
+    conns.add(ws)
+    try:
+        async for _ in ws: broadcast(conns, text)
+    finally: conns.discard(ws)
+
+async def main():
+    async with serve(ws, sock=listening(), compression=None, ping_interval=None): await asyncio.get_running_loop().create_future()
+
+loop(main())

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(sys.platform=='win32', reason='the server is end
 
 
 def test_healthy_clients_get_every_publication_in_time():
-    res = stalled.run(150, rate=50, buffer=4096, outbox_bytes=200_000, stall_timeout=1.)
+    res = stalled.run(150, rate=50, buffer=4096, outbox_bytes=800_000, stall_timeout=1.)
     print(res)
     assert not res.problems
     assert res.received==150*100 and res.sockets==0 and set(res.gone)=={'never','slow'}
@@ -20,7 +20,7 @@ def test_healthy_clients_get_every_publication_in_time():
 
 def test_both_are_counted_as_aborted_too():
     "They are told with 1013, take nothing, and are cut off"
-    res = stalled.run(100, rate=100, healthy=5, buffer=4096, outbox_bytes=200_000, stall_timeout=1.)
+    res = stalled.run(60, rate=50, healthy=5, buffer=4096, outbox_bytes=400_000, stall_timeout=1.)
     assert not res.problems and res.sockets==0
     assert (res.slow,res.aborted)==(2, 2)
 

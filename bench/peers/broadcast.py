@@ -2,6 +2,7 @@
 import asyncio
 
 from websockets.asyncio.server import broadcast, serve
+from websockets.exceptions import ConnectionClosed
 
 from bench.peers import listening, loop, text
 
@@ -11,6 +12,7 @@ async def ws(ws):
     conns.add(ws)
     try:
         async for _ in ws: broadcast(conns, text)
+    except ConnectionClosed: pass
     finally: conns.discard(ws)
 
 async def main():

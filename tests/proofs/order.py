@@ -2,9 +2,10 @@
 
 An observer stays subscribed, so what it gets is the order of all publications. Whatever a subscriber gets between joining and leaving must be a
 piece of that order without a gap, which begins with the first publication after it joined: nothing is lost, nothing comes twice, and everyone
-sees the same order. A fan-out is cut into many slices here.
+sees the same order. Every second one is a browser. A fan-out is cut into many slices here.
 """
-import asyncio, json, random, sys, threading
+import asyncio, json, random, re, sys, threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.kit import Server, library
@@ -51,15 +52,15 @@ class Subscriber:
     def __init__(self, run, i:int): self.run,self.i,self.rng,self.sessions = run,i,random.Random(f'{run.res.seed} subscriber {i}'),[]
 
     def got(self, c, data:bytes):
-        word,_,n = (text := data.decode()).strip().partition(' ')
+        word,_,n = (text := re.sub('<[^>]*>', '', data.decode()).strip()).partition(' ')
         if word=='join': self.sessions.append([int(n), [], None])
         elif word=='leave': self.sessions[-1][2] = int(n)
         elif not self.sessions or self.sessions[-1][2] is not None: self.run.wrong(f'subscriber {self.i} got {text!r} while it was not subscribed')
-        else: self.sessions[-1][1].append(text.strip())
+        else: self.sessions[-1][1].append(text)
         self.news.set()
 
     async def connect(self):
-        self.c,self.news = Healthy(self.run.port, self.i, self.got),asyncio.Event()
+        self.c,self.news = Healthy(self.run.port, self.i, self.got, browser=self.i%2==0),asyncio.Event()
         await asyncio.get_running_loop().create_connection(lambda: self.c, '127.0.0.1', self.run.port)
         while not self.c.open: await asyncio.sleep(.002)
 
@@ -104,9 +105,9 @@ class Run:
         await observer.connect(); await observer.say('join')
         subs = [Subscriber(self, i) for i in range(subscribers)]
         lives = [asyncio.create_task(o.live()) for o in subs]
-        jobs = [asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.task(k), self.server.loop)) if k%5<2 else asyncio.create_task(asyncio.to_thread(self.thread, k, k%5==2))
-                for k in range(self.publishers)]
-        await asyncio.gather(*jobs)
+        with ThreadPoolExecutor(self.publishers) as threads:
+            jobs = [asyncio.run_coroutine_threadsafe(self.task(k), self.server.loop) if k%5<2 else threads.submit(self.thread, k, k%5==2) for k in range(self.publishers)]
+            await asyncio.gather(*map(asyncio.wrap_future, jobs))
         self.over = True
         await asyncio.gather(*lives)
         await observer.say('leave')

@@ -104,9 +104,10 @@ class Server:
         except subprocess.TimeoutExpired: self.proc.kill(); self.proc.wait()
 
 
-def handshake(port:int, who:str)->bytes:
-    "What a browser asks"
-    return (f'GET /ws?who={who} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+def handshake(port:int, who:str, browser:bool=True)->bytes:
+    "What a browser asks, or another client"
+    origin = f'Origin: http://127.0.0.1:{port}\r\n' if browser else ''
+    return (f'GET /ws?who={who} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{origin}Upgrade: websocket\r\nConnection: Upgrade\r\n'
             f'Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n').encode()
 
 def frame(data:bytes, op:int=1)->bytes:
@@ -117,8 +118,9 @@ def frame(data:bytes, op:int=1)->bytes:
 
 class Healthy(asyncio.Protocol):
     "A client that reads all, and gives each message to `got`"
-    def __init__(self, port:int, i:int, got): self.port,self.i,self.got,self.buf,self.open,self.ended = port,i,got,bytearray(),False,''
-    def connection_made(self, t): self.t = t; t.write(handshake(self.port, f'healthy{self.i}'))
+    def __init__(self, port:int, i:int, got, browser:bool=True):
+        self.port,self.i,self.got,self.browser,self.buf,self.open,self.ended = port,i,got,browser,bytearray(),False,''
+    def connection_made(self, t): self.t = t; t.write(handshake(self.port, f'healthy{self.i}', self.browser))
     def connection_lost(self, e): self.open = False; self.ended = self.ended or repr(e)
     def say(self, text:str): self.t.write(frame(text.encode()))
 

@@ -77,7 +77,7 @@ class Reserved:
                 if o.startswith(low): return self.names[o][0]
         return None
 
-# %% ../nbs/api/04_binding.ipynb #36f8c334
+# %% ../nbs/api/04_binding.ipynb #4cba2603
 def _field(name:str, anno:Any, default:Any)->Callable:
     "Getter for an argument that is one field of the message"
     conv = converter(anno)
@@ -90,7 +90,7 @@ def _field(name:str, anno:Any, default:Any)->Callable:
         if type(v) is fast and not conn.path_params: return v
         v = find_value(name, conn, p)
         if v is None or v is _none:
-            if default is not Parameter.empty: return default
+            if default is not Parameter.empty: return default.copy() if isinstance(default, (list,dict,set)) else default # nobody's to keep
             if v is _none: raise BindingError('missing', name)
         try: return conv(v)
         except Mismatch as e: raise BindingError(e.args[0], f'{name}.{e.field}' if e.field else name) from e
@@ -102,7 +102,7 @@ def _body(name:str, anno:type)->Callable:
     def get(conn, p):
         v = p.values
         if isinstance(v.get('values'), dict): v = v['values']|v
-        if q := conn.query_params: v = {k:_in_query(conn, k) for k in q} | v
+        if q := conn.query_params: v = {k:_in_query(conn, k.replace('-','_')) for k in q} | v
         try: return build({**v, **conn.path_params} if conn.path_params else v)
         except Mismatch as e: raise BindingError(e.args[0], e.field) from e
     return get
@@ -139,7 +139,7 @@ class Plan:
             if isawaitable(kw[n]): kw[n] = await kw[n]
         return kw
 
-# %% ../nbs/api/04_binding.ipynb #97550763
+# %% ../nbs/api/04_binding.ipynb #61d22e6b
 def func_name(f:Any)->str: # For logs and errors
     "Name of a function, bound method, partial or callable object"
     while isinstance(f, partial): f = f.func
@@ -152,7 +152,8 @@ def compile_plan(
     "Look at the signature of `f`, once; `ConfigError` for an argument that nothing can fill"
     target = f
     while isinstance(target, partial): target = target.func
-    types = hints(unwrap(target) if isroutine(target) else unwrap(type(target).__call__))
+    target = unwrap(target)
+    types = hints(target if isroutine(target) else unwrap(type(target).__call__))
     args,later = [],set()
     for n,p in signature(f).parameters.items():
         if p.kind in (p.VAR_POSITIONAL,p.VAR_KEYWORD): continue

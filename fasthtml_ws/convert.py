@@ -169,7 +169,7 @@ def build_body(
     made.append(f)
     return f
 
-# %% ../nbs/api/03_convert.ipynb #8704472c
+# %% ../nbs/api/03_convert.ipynb #c296a0d2
 def _at(name:str, conv:Callable, v:Any)->Any:
     "Convert the field `name`, and say its name if that fails"
     try: return conv(v)
@@ -181,12 +181,14 @@ def _takes_none(conv:Callable)->bool:
     except Mismatch: return False
 
 def _build_pydantic(t:Any)->Callable:
-    "Converter to the pydantic model `t`: texts by our rules, everything else by pydantic's"
+    "Converter to the pydantic model `t`: by its own rules, and if these refuse by ours for texts"
     texts = {n:conv for k,f in t.model_fields.items() if (conv := _if_any(f.annotation)) for n in (k, f.alias) if n}
     names = set(t.model_fields) | {f.alias for f in t.model_fields.values() if f.alias}
     def f(v):
         v = {k.replace('-','_'):o for k,o in v.items()} | v
-        v = {k: _at(k, texts[k], o) if k in texts and _is_texts(o) else o for k,o in v.items() if k in names}
+        v = {k:o for k,o in v.items() if k in names}
+        try: return t.model_validate(v) # first as it was sent: its own validators may want to see that
+        except ValueError: v = {k: _at(k, texts[k], o) if k in texts and _is_texts(o) else o for k,o in v.items()}
         try: return t.model_validate(v)
         except ValueError as e:
             err:Any = e.errors()[0] if hasattr(e, 'errors') else {'msg':f'not a valid {t.__name__}', 'loc':()}

@@ -58,6 +58,7 @@ async def talk(app,
     frames, # Texts, or bytes for binary frames
     enough, # Called with what came; when it is true, the client leaves
     path='/ws', query='', headers=None,
+    patience=wait_s, # Longest that it may take, seconds
 )->Talk:
     "One connection: sends `frames`, and leaves when `enough`"
     res, todo, news = Talk(), [{'type': 'websocket.connect'}], asyncio.Event()
@@ -77,7 +78,7 @@ async def talk(app,
         elif m['type'] == 'websocket.send': res.got.append(m.get('text'))
         news.set()
 
-    try: await asyncio.wait_for(app(_scope('websocket', path, query, headers), receive, send), wait_s)
+    try: await asyncio.wait_for(app(_scope('websocket', path, query, headers), receive, send), patience)
     except Exception as e: res.died = e
     return res
 

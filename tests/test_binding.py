@@ -3,7 +3,7 @@ import asyncio, collections.abc, typing
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
 from inspect import signature
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Optional, TypedDict
@@ -112,6 +112,15 @@ def test_null_without_default():
     assert bind(f, a=None) == {'a': None}
     def g(a:str): ...
     with pytest.raises(BindingError, match='a: expected text, got null'): bind(g, a=None)
+
+
+def test_a_default_is_nobodys_to_keep():
+    "What one message does to a default list is not seen by the next; on an HTTP route it is a new list too"
+    def f(tags:list[str] = [], seen:dict[str,int] = {}): ...
+    plan = compile_plan(f, reserved)
+    a = plan(conn(), Payload())
+    a['tags'].append('mine'); a['seen']['mine'] = 1
+    assert plan(conn(), Payload()) == {'tags': [], 'seen': {}}
 
 
 def test_bad_default_is_found_at_decoration():
@@ -356,3 +365,23 @@ def test_arguments_or_a_binding_error(msg):
         try: kw = compile_plan(h, reserved)(conn(), Payload(msg, {}))
         except BindingError as e: assert e.args[0]
         else: signature(h).bind(**kw)
+
+
+# More of the same kind, found by reading
+
+def test_hyphens_in_the_query_of_a_whole_message():
+    def f(ns:SimpleNamespace): ...
+    assert bind(f, c=conn(query='first-name=Ann&tag=a&tag=b'))['ns'] == SimpleNamespace(first_name='Ann', tag=['a','b'])
+    def g(d:dict): ...
+    assert bind(g, c=conn(query='first-name=Ann')) == {'d': {'first-name': 'Ann'}}
+
+
+class Wrapper:
+    "An object that stands for a function, as FastHTML's route functions do"
+    def __init__(self, f): update_wrapper(self, f); self.f = f
+    def __call__(self, *args, **kw): return self.f(*args, **kw)
+
+def test_object_that_wraps_a_function():
+    w = Wrapper(future.row)
+    assert w(**bind(w, n='1')) == {'n': 1}
+    assert bind(Wrapper(plain), msg='a', n='2') == {'msg': 'a', 'n': 2, 'sep': '-'}

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from fasthtml_ws.convert import Mismatch, converter, is_body, shown
 from fasthtml_ws.errors import ConfigError
@@ -171,6 +171,18 @@ def test_build_fails(t, sent, where, says):
     with pytest.raises(Mismatch) as e: converter(t)(sent)
     assert (says in e.value.args[0]) and 'secret' not in str(e.value)
     assert e.value.field.startswith(where) if where in ('kids','') else e.value.field == where
+
+
+class Split(BaseModel):
+    "Reads a text itself, before anybody makes a list of it"
+    tags:Annotated[list[str], BeforeValidator(lambda v: v.split(',') if isinstance(v, str) else [*v, 'came as a list'])]
+    sizes:list[int] = []
+    @field_validator('sizes', mode='before')
+    @classmethod
+    def of_text(cls, v): return v.split('x') if isinstance(v, str) else [*v, 0]
+
+def test_validators_of_a_model_see_what_was_sent():
+    assert converter(Split)({'tags': 'a,b', 'sizes': '1x2'}) == Split.model_construct(tags=['a', 'b'], sizes=[1, 2])
 
 
 # Whatever is sent

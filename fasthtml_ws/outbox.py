@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['Message', 'text_message', 'Outbox']
 
-# %% ../nbs/api/07_outbox.ipynb #04181082
+# %% ../nbs/api/07_outbox.ipynb #69001eea
 from collections import OrderedDict
 from typing import Any
-from .conflate import Effect, Waiting, effect
+from .conflate import Effect, Waiting, effect_of
 
-# %% ../nbs/api/07_outbox.ipynb #47435f00
+# %% ../nbs/api/07_outbox.ipynb #1428f84e
 class Message:
     "One frame that goes out"
     __slots__ = ('asgi','size','topic','_effect')
@@ -23,11 +23,11 @@ class Message:
         self._effect:Effect|None = None
 
     @property
-    def effect(self)->Effect:
+    def effect_of(self)->Effect:
         "What it does to a page"
         if self._effect is None:
             text = self.asgi.get('text')
-            self._effect = effect(text) if text else Effect(None, True)
+            self._effect = effect_of(text) if text else Effect(None, True)
         return self._effect
 
 def text_message(

@@ -15,7 +15,7 @@ from hypothesis import Phase, find, given, settings, strategies as st
 from hypothesis.errors import NoSuchExample
 from fasthtml.common import B, Div, H3, Li, Small, Ul
 
-from fasthtml_ws.conflate import Effect, Waiting, effect, superseded, supersedes
+from fasthtml_ws.conflate import Effect, Waiting, effect_of, superseded, supersedes
 from fasthtml_ws.render import place
 from tests.dom import after, clients, oob, parse
 
@@ -90,7 +90,7 @@ def deliver(msgs, takes, effect=effect, superseded=superseded):
     "What is written of `msgs` by an outbox of which the client takes `takes[i]` after message i, and all in the end"
     waiting,out = [],[]
     for msg,k in zip(msgs, takes):
-        e = effect(msg)
+        e = effect_of(msg)
         for i in superseded([o for _,o in waiting], e): del waiting[i]
         waiting.append((msg, e))
         out += [m for m,_ in waiting[:k]]
@@ -139,7 +139,7 @@ def flat(html):
         for n in o.all(): n.attrs.pop(oob, None)
     return ''.join(map(html_of, top.kids))
 
-def tells(change): return dict(effect=lambda html: effect(change(html)))
+def tells(change): return dict(effect=lambda html: effect_of(change(html)))
 def loose(later, earlier): return bool(later.targets and earlier.targets and later.targets>=earlier.targets)
 def any_style(later, earlier): return bool(later.targets and earlier.targets) and {o[1] for o in later.targets}=={o[1] for o in earlier.targets}
 def some_ids(later, earlier): return bool(later.targets and earlier.targets and later.targets & earlier.targets)
@@ -157,7 +157,7 @@ def at_the_earlier_place(case):
     start,msgs,_ = case
     waiting = []
     for msg in msgs:
-        e = effect(msg)
+        e = effect_of(msg)
         gone = superseded([o for _,o in waiting], e)
         for i in gone[:-1]: del waiting[i]
         if gone: waiting[gone[-1]] = (msg, e)
@@ -289,28 +289,28 @@ doubtful = ['', 'text', '{"content":"a"}', '<div id="a">1</div>', '<div hx-swap-
     '<div id="a" hx-swap-oob="true"></div><tr id="b" hx-swap-oob="true"></tr>', '<div id="a" hx-swap-oob="true"></div><b>1</b>', '<textarea id="a" hx-swap-oob="true"></div></textarea>']
 
 @pytest.mark.parametrize('html', plain)
-def test_plain(html): assert {o for _,o in effect(html).targets}=={'a'}
+def test_plain(html): assert {o for _,o in effect_of(html).targets}=={'a'}
 
 @pytest.mark.parametrize('html', doubtful)
-def test_doubtful(html): assert effect(html)==Effect(None, True)
+def test_doubtful(html): assert effect_of(html)==Effect(None, True)
 
 
 @pytest.mark.parametrize('html', ['<div id="a" hx-swap-oob="true">1</div>'*2, '<div id="a" hx-swap-oob="true">1</div><b hx-swap-oob="beforeend:#c">1</b>', '<b hx-swap-oob="beforeend:#c">1</b>'])
 def test_harmless(html):
     "Never superseded, and no barrier"
-    assert effect(html)==Effect(None, False)
+    assert effect_of(html)==Effect(None, False)
 
 
 @given(st.text('<>/ab "=\'!-', max_size=60))
 @settings(max_examples=500, **quick)
 def test_any_text(text):
     "Nothing raises, and no text without a target has one"
-    assert effect(text).targets is None
+    assert effect_of(text).targets is None
 
 
 def test_long_and_hostile():
     "The time is linear in the length: a megabyte of anything takes well under a second"
     for o in ('<div id="a" '+'x="'*300_000, '<b '+'a '*500_000, '<'*1_000_000, '<b'*500_000, '<!--'*250_000, '<b>'*300_000, '<div id="a"'+' '*1_000_000):
         t = time.perf_counter()
-        assert effect(o).barrier
+        assert effect_of(o).barrier
         assert time.perf_counter()-t < 2, o[:20]

@@ -116,7 +116,7 @@ def test_what_reads_as_plain_is_plain(web):
     while len(htmls)<3_000:
         make = (lambda tag: fitting(r, tag, _flow, 3)) if r.randrange(4) else (lambda tag: nested(r, tag, 2))
         html = ''.join(make(r.choice(sorted(_top))).replace('>', f' id="i{i}" hx-swap-oob="true">', 1) for i in range(r.choice([1, 1, 2])))
-        if effect(html).targets: htmls.append(html)
+        if effect_of(html).targets: htmls.append(html)
     assert {t for o in htmls for t in re.findall('<([a-z0-9]+)', o)}==set(kinds)
     tab = web.tab('about:blank')
     read = tab.page.evaluate(r'''htmls => {

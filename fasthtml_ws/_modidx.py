@@ -240,7 +240,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.errors.step': ('api/errors.html#step', 'fasthtml_ws/errors.py')},
             'fasthtml_ws.outbox': { 'fasthtml_ws.outbox.Message': ('api/outbox.html#message', 'fasthtml_ws/outbox.py'),
                                     'fasthtml_ws.outbox.Message.__init__': ('api/outbox.html#message.__init__', 'fasthtml_ws/outbox.py'),
-                                    'fasthtml_ws.outbox.Message.effect_of': ('api/outbox.html#message.effect_of', 'fasthtml_ws/outbox.py'),
+                                    'fasthtml_ws.outbox.Message.effect': ('api/outbox.html#message.effect', 'fasthtml_ws/outbox.py'),
                                     'fasthtml_ws.outbox.Outbox': ('api/outbox.html#outbox', 'fasthtml_ws/outbox.py'),
                                     'fasthtml_ws.outbox.Outbox.__init__': ('api/outbox.html#outbox.__init__', 'fasthtml_ws/outbox.py'),
                                     'fasthtml_ws.outbox.Outbox.__len__': ('api/outbox.html#outbox.__len__', 'fasthtml_ws/outbox.py'),

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Any
 from .conflate import Effect, Waiting, effect_of
 
-# %% ../nbs/api/07_outbox.ipynb #1428f84e
+# %% ../nbs/api/07_outbox.ipynb #084dfd9b
 class Message:
     "One frame that goes out"
     __slots__ = ('asgi','size','topic','_effect')
@@ -23,7 +23,7 @@ class Message:
         self._effect:Effect|None = None
 
     @property
-    def effect_of(self)->Effect:
+    def effect(self)->Effect:
         "What it does to a page"
         if self._effect is None:
             text = self.asgi.get('text')

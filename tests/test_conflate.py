@@ -86,7 +86,7 @@ def cases(draw):
     return page(r), msgs, [r.choice([0, 0, 0, 0, 1, 2]) for _ in msgs]
 
 
-def deliver(msgs, takes, effect=effect, superseded=superseded):
+def deliver(msgs, takes, effect_of=effect_of, superseded=superseded):
     "What is written of `msgs` by an outbox of which the client takes `takes[i]` after message i, and all in the end"
     waiting,out = [],[]
     for msg,k in zip(msgs, takes):
@@ -139,7 +139,7 @@ def flat(html):
         for n in o.all(): n.attrs.pop(oob, None)
     return ''.join(map(html_of, top.kids))
 
-def tells(change): return dict(effect=lambda html: effect_of(change(html)))
+def tells(change): return dict(effect_of=lambda html: effect_of(change(html)))
 def loose(later, earlier): return bool(later.targets and earlier.targets and later.targets>=earlier.targets)
 def any_style(later, earlier): return bool(later.targets and earlier.targets) and {o[1] for o in later.targets}=={o[1] for o in earlier.targets}
 def some_ids(later, earlier): return bool(later.targets and earlier.targets and later.targets & earlier.targets)

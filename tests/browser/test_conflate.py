@@ -7,7 +7,7 @@ from random import Random
 
 from fasthtml.common import Div, Titled
 
-from fasthtml_ws.conflate import _flow, _holds, _top, _void, effect
+from fasthtml_ws.conflate import _flow, _holds, _top, _void, effect_of
 from tests.dom import Node, after, clients, parse
 from tests.test_conflate import deliver, messages, page
 from .kit import until

@@ -132,7 +132,7 @@ def versions()->str:
 
 
 def run(seed)->Run:
-    res = measure(['raw','ours','stock'], 1_000, ws=(1,), rounds=5)[1]
+    res = measure(['raw','ours','stock'], 1_000, ws=(1,), rounds=15, seconds=.4)[1]
     raw,stock = [median(ratios(res['ours'], res[o])) for o in ('raw','stock')]
     built = f'{rate(res["ours"], "server"):,.0f} deliveries a CPU second'
     return Run(raw/of_raw, raw >= of_raw and stock >= of_stock, f'{raw:.2f} of raw Starlette, {stock:.2f} times stock FastHTML; {built}')

@@ -270,6 +270,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.pubsub.Members._join': ('api/pubsub.html#members._join', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members._leave': ('api/pubsub.html#members._leave', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members._now': ('api/pubsub.html#members._now', 'fasthtml_ws/pubsub.py'),
+                                    'fasthtml_ws.pubsub.Members.cut': ('api/pubsub.html#members.cut', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.forget': ('api/pubsub.html#members.forget', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.joined': ('api/pubsub.html#members.joined', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.left': ('api/pubsub.html#members.left', 'fasthtml_ws/pubsub.py'),
@@ -440,4 +441,5 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'fasthtml_ws.transport.limit_buffers': ( 'api/transport.html#limit_buffers',
                                                                                 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.run_now': ('api/transport.html#run_now', 'fasthtml_ws/transport.py'),
-                                       'fasthtml_ws.transport.start_task': ('api/transport.html#start_task', 'fasthtml_ws/transport.py')}}}
+                                       'fasthtml_ws.transport.start_task': ('api/transport.html#start_task', 'fasthtml_ws/transport.py'),
+                                       'fasthtml_ws.transport.unsent': ('api/transport.html#unsent', 'fasthtml_ws/transport.py')}}}

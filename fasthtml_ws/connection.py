@@ -24,7 +24,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task
+from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -70,7 +70,7 @@ class RouteInfo(Protocol):
     async def joined(self, conn:Any)->None: "A connection was accepted"
     def left(self, conn:Any)->None: "A connection has ended, and its `disconn` has run"
 
-# %% ../nbs/api/12_connection.ipynb #df4e1baa
+# %% ../nbs/api/12_connection.ipynb #d2c56544
 _serving:ContextVar[Any] = ContextVar('_serving', default=None) # the connection whose code runs
 
 class Outgoing(WebSocket):
@@ -80,7 +80,7 @@ class Outgoing(WebSocket):
         p = route.policy
         self.route = route
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
-        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self._over, (p.stall_timeout, self._give_up))
+        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self._over, (p.stall_timeout, self._give_up, lambda: unsent(find_transport(self._receive))))
         self._loop,self._thread,self._late = asyncio.get_running_loop(),threading.get_ident(),0
         self._ended = False # has `disconn` run?
 
@@ -122,6 +122,7 @@ class Outgoing(WebSocket):
         "Close after all that waits is sent; messages that are not handled yet are dropped"
         if threading.get_ident()!=self._thread: self._call_soon(self.close, code, reason); return sent
         if self.writer.status is not State.open: return not_sent
+        if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
         self.writer.close(code, reason or '')
         return sent
 
@@ -140,7 +141,7 @@ class Outgoing(WebSocket):
         "Send what `d` is for this client; never raises"
         try:
             for m in d.messages(self): self.writer.put(m) # type: ignore[arg-type]
-        except Exception: log.exception('route %s: view %r failed for a client', self.route.path, d.publication.view)
+        except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
 
     def subscribe(self, topic:str)->Any: # May be awaited, until it is subscribed with every kind of broker
         "From now on send this client what is published to `topic`"
@@ -168,6 +169,7 @@ class Outgoing(WebSocket):
         "The peer takes nothing: cut the line, since it cannot be told anything"
         log.warning('route %s: a client took nothing for %.0f s; aborted', self.route.path, self.route.policy.stall_timeout)
         self.writer.aborted = True
+        self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
         if t := find_transport(self._receive): t.abort()
         else: self.route.warn_once('abort', 'route %s: this server gives no way to abort a stalled client; it stays until its network gives up', self.route.path)
@@ -242,9 +244,9 @@ class Connection(Outgoing):
     async def run(self)->None:
         "Be a connection: accept, read until the client leaves, clean up"
         if not await self._accept(): return
-        await self.route.joined(self)
         try:
-            if self.route.conn: self._add(_conn_job)
+            await self.route.joined(self)
+            if self.route.conn and self.is_open: self._add(_conn_job)
             while self._arrived(await self._receive()):
                 if len(self._jobs) >= self.route.policy.inbox_messages: await self._wait_for_room()
         except asyncio.CancelledError:

@@ -97,7 +97,7 @@ class PubSub:
 
     async def start(self)->None:
         "Begin; called when the app starts, or when the first client comes"
-        if self._loop: return
+        if self._loop and not self._loop.is_closed(): return
         self._loop,self._thread = asyncio.get_running_loop(),threading.get_ident()
         self._alone = not self.broker.local or self.policy.islands or process_count()==1
         if self.uses_topics or self.views: self.check_processes()
@@ -137,7 +137,12 @@ class Members(PubSub):
         "`conn` was accepted"
         await self.start()
         self.connections[conn] = None
-        if (user := self.user_of(conn)) is not None: self._join(conn, f'@user:{user}')
+        try: user = self.user_of(conn)
+        except Exception:
+            log.exception('Policy.user failed; the connection is closed')
+            conn.close(1011, 'failed')
+        else:
+            if user is not None: self._join(conn, f'@user:{user}')
 
     def left(self, conn:Any)->None:
         "`conn` has ended"
@@ -145,6 +150,10 @@ class Members(PubSub):
         past = stats_of(conn)
         past.connections = past.topics = past.waiting = 0
         self._past.add(past)
+
+    def cut(self, conn:Any)->None:
+        "`conn` was cut off; one that was told goodbye before has been counted already"
+        if conn not in self.connections: self._past.aborted += 1
 
     def forget(self, conn:Any)->None:
         "Nothing can be sent to `conn` any more"
@@ -244,7 +253,7 @@ class Publishing(Members):
         res = Stats()
         res.add(self._past)
         for c in list(self.connections): res.add(stats_of(c))
-        res.topics = len(self.topics)
+        res.topics = sum(t[0]!='@' for t in self.topics)
         return res
 
     def _publish(self, topic:str, content:tuple[Any,...], exclude:Any, view:str|None, data:Any)->Published:
@@ -258,6 +267,7 @@ class Publishing(Members):
         return Published(future=future)
 
     def _has_raw(self, topic:str)->bool:
+        if self._loop and threading.get_ident()!=self._thread: return True # members may change before it is delivered
         return not self.broker.local or any(not c.is_htmx for c in self._readers(topic))
 
     def _publish_now(self, p:Publication, future:'Future[Position]|None'=None)->Published:

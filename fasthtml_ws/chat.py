@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from .common import *
 
-# %% ../nbs/tutorials/chat.ipynb #7b848094
+# %% ../nbs/tutorials/chat.ipynb #4714d8bb
 @dataclass
 class Message:
     "Something that was said"
@@ -24,11 +24,7 @@ class Message:
 class Room:
     "What was said of late, and who is here"
     messages:deque=field(default_factory=lambda: deque(maxlen=100))
-    people:dict=field(default_factory=dict) # connection -> (name, send)
-
-    def tell(self, *content)->None:
-        "Send `content` to everyone in the room"
-        for _,send in self.people.values(): send(content)
+    people:dict=field(default_factory=dict) # connection -> name
 
 class Rooms(OrderedDict):
     "Rooms by name; a new one takes the place of the oldest that is empty"
@@ -38,10 +34,10 @@ class Rooms(OrderedDict):
         self[name] = Room()
         return self[name]
 
-# %% ../nbs/tutorials/chat.ipynb #67c7ac5b
+# %% ../nbs/tutorials/chat.ipynb #3b8a87bb
 def added(m:Message)->FT: return Ol(m, hx_swap_oob='beforeend:#messages')
 def log(room:Room)->FT: return Ol(*room.messages, id='messages', role='log', aria_label='Messages', aria_live='polite')
-def here(room:Room)->FT: return Ul(*map(Li, sorted({name for name,_ in room.people.values()})), id='people', aria_label='People here')
+def here(room:Room)->FT: return Ul(*map(Li, sorted(set(room.people.values()))), id='people', aria_label='People here')
 
 # %% ../nbs/tutorials/chat.ipynb #28d81d03
 clear_box = Script("document.addEventListener('submit', e => { const f = e.target.closest('#say'); if (f) setTimeout(() => { f.reset(); f.msg.focus() }) })")
@@ -65,7 +61,7 @@ input { flex: 1; min-width: 0 } button { background: #1a6fb5; color: #fff; borde
 .hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden } .ws-error { color: #c62f2f }
 ''')
 
-# %% ../nbs/tutorials/chat.ipynb #c6ff7ab7
+# %% ../nbs/tutorials/chat.ipynb #c7304d31
 def make_app(
     htmx4:bool=False, # Use htmx 4 instead of htmx 2?
     **kwargs, # Anything that `FastHTML` takes
@@ -90,23 +86,24 @@ def make_app(
         session['name'] = ' '.join(name.split())[:30]
         return Redirect(f'/room/{room}')
 
-    def on_conn(ws, send, session, room:str):
+    def on_conn(ws, send, session, hub, room:str):
         if not session.get('name'): return ws.close(CloseCode.policy_violation, 'no name')
         r = rooms[room]
-        r.people[ws] = session['name'], send
+        r.people[ws] = session['name']
+        ws.subscribe(f'room:{room}')
         send(log(r))
-        r.tell(here(r))
+        hub.publish(f'room:{room}', here(r))
 
-    def on_disconn(ws, room:str):
+    def on_disconn(ws, hub, room:str):
         r = rooms[room]
-        if r.people.pop(ws, None): r.tell(here(r))
+        if r.people.pop(ws, None): hub.publish(f'room:{room}', here(r))
 
     @app.ws('/ws/{room}', conn=on_conn, disconn=on_disconn)
-    async def on_message(msg:str, ws, room:str):
+    async def on_message(msg:str, ws, hub, room:str):
         r,text = rooms[room],msg.strip()[:2000]
         if not text or ws not in r.people: return
-        r.messages.append(Message(r.people[ws][0], text))
-        r.tell(added(r.messages[-1]))
+        r.messages.append(Message(r.people[ws], text))
+        hub.publish(f'room:{room}', added(r.messages[-1]))
 
     return app
 

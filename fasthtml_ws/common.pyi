@@ -3,6 +3,7 @@
 from fasthtml_ws.routes import APIRouter as APIRouter, FastHTML as FastHTML
 from fasthtml_ws.routes import FastHTMLWithLiveReload as FastHTMLWithLiveReload, fast_app as fast_app, serve as serve
 from fasthtml.common import * # type: ignore[assignment]
+from fasthtml_ws.broker import Broker as Broker, MemoryBroker as MemoryBroker
 from fasthtml_ws.errors import CloseCode as CloseCode, ConfigError as ConfigError, Disconnected as Disconnected
 from fasthtml_ws.errors import MessageError as MessageError, RenderError as RenderError
 from fasthtml_ws.policy import Policy as Policy

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 from .errors import ConfigError
 
-# %% ../nbs/api/01_policy.ipynb #69060b18
+# %% ../nbs/api/01_policy.ipynb #b90ce43d
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     "Limits and choices for the sockets of an app or of one route"
@@ -22,6 +22,11 @@ class Policy:
     inbox_messages:int = 32 # Messages of one connection that wait for its handler; then reading stops
     outbox_messages:int = 1_024 # Messages that may wait for a slow client; past it the connection closes with 1013
     outbox_bytes:int = 1_048_576 # The same in bytes of UTF-8; one message alone may be larger
+    send_buffer:int = 16_384 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
+    stall_timeout:float = 10.0 # Seconds in which a client that is behind may take nothing before it is dropped
+    conflate:bool = True # May a waiting swap of an element be superseded by a newer one?
+    user:Any = None # Function (ws) -> str or int: who a connection belongs to; `auth` by default, where it is one of these
+    islands:bool = False # Is it fine that topics end at the process, although there are several?
     sends_after_leave:int = 1_000 # Calls of `send` to a peer that left before `Disconnected` is raised
     threads:int = 40 # Sync message handlers that run at the same time, in all; app only, not per route
     slow_callback:float = 0.05 # Seconds that a sync `conn` or `disconn` may hold the event loop before a warning names it
@@ -45,10 +50,14 @@ class Policy:
         "This policy with what `other` was given in so many words"
         return type(self)(**{k: getattr(other if k in other.given else self, k) for k in self.given|other.given})
 
-# %% ../nbs/api/01_policy.ipynb #1b08f5ad
+# %% ../nbs/api/01_policy.ipynb #ed38fd52
 def _check(name:str, typ:Any, v:Any)->None:
     "Raise `ConfigError` unless `v` is a sensible value for a setting of type `typ`"
-    if choices := get_args(typ):
+    if typ is Any:
+        if v is not None and not callable(v): raise ConfigError(f"Policy.{name} is a function; got {v!r}")
+    elif typ is bool:
+        if not isinstance(v, bool): raise ConfigError(f"Policy.{name} is True or False; got {v!r}")
+    elif choices := get_args(typ):
         if v not in choices: raise ConfigError(f"Policy.{name} is one of {', '.join(map(repr,choices))}; got {v!r}")
     elif isinstance(v, bool) or not isinstance(v, (int,float) if typ is float else typ) or v<=0:
         raise ConfigError(f"Policy.{name} is a positive {'number' if typ is float else 'whole number'}; got {v!r}")

@@ -314,6 +314,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.pubsub.Stats.add': ('api/pubsub.html#stats.add', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub._Done': ('api/pubsub.html#_done', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub._Done.__await__': ('api/pubsub.html#_done.__await__', 'fasthtml_ws/pubsub.py'),
+                                    'fasthtml_ws.pubsub._call': ('api/pubsub.html#_call', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.process_count': ('api/pubsub.html#process_count', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.stats_of': ('api/pubsub.html#stats_of', 'fasthtml_ws/pubsub.py')},
             'fasthtml_ws.render': { 'fasthtml_ws.render.Root': ('api/render.html#root', 'fasthtml_ws/render.py'),

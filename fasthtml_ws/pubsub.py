@@ -76,6 +76,8 @@ def process_count()->int: # As far as the environment and the command line tell
 # %% ../nbs/api/11_pubsub.ipynb #1ca19fc7
 _everyone = '@all'
 
+async def _call(f:Callable[[],None])->None: f()
+
 class PubSub:
     "Who is connected, what they listen to, and publishing to them"
     def __init__(self,
@@ -128,7 +130,7 @@ class PubSub:
 
     def _soon(self, f:Callable[[],None])->None:
         assert self._loop
-        self._loop.call_soon(f)
+        self._loop.create_task(_call(f)) # a slice in a task, because a server's code may want one around it
 
 # %% ../nbs/api/11_pubsub.ipynb #4857177f
 class Members(PubSub):

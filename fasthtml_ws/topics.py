@@ -113,7 +113,7 @@ class Fanout:
         if not self.pending and len(members)<=self._slice:
             for m in list(members): m.deliver(p)
         elif members:
-            self.pending.append((p, dict(members)))
+            self.pending.append((p, dict.fromkeys(reversed(members)))) # `popitem` takes from the end
             if not self._running: self._run()
 
     def _run(self)->None:
@@ -122,9 +122,7 @@ class Fanout:
         while n and self.pending:
             p,left = self.pending[0]
             while n and left:
-                m = next(iter(left))
-                del left[m]
-                m.deliver(p)
+                left.popitem()[0].deliver(p)
                 n -= 1
             if not left: self.pending.popleft()
         self._running = bool(self.pending)

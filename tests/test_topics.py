@@ -156,7 +156,7 @@ def test_threads_that_publish_while_clients_come_and_go(web):
     stop,failed = Gate(),[]
     def work():
         while not stop.is_set():
-            try: app.hub.publish('t', 'x'); app.hub.publish_to_all('x')
+            try: app.hub.publish('t', 'x'); app.hub.publish_to_all('x').result(5) # at the pace of the loop
             except Exception as e: failed.append(e); return
     async def churn():
         for _ in range(150):

@@ -15,6 +15,7 @@ from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunc
 from itertools import count
 from typing import Any, Protocol
 import anyio, anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocket, WebSocketState
 from .binding import Reserved, compile_plan
@@ -24,7 +25,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent
+from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -80,8 +81,10 @@ class Outgoing(WebSocket):
         p = route.policy
         self.route = route
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
-        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self._over, (p.stall_timeout, self._give_up, lambda: unsent(find_transport(self._receive))))
+        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self._over, (p.stall_timeout, self._give_up, lambda: unsent(self._transport)))
         self._loop,self._thread,self._late = asyncio.get_running_loop(),threading.get_ident(),0
+        self._calls = route.hub.calls_of(self._loop)
+        self._transport:Any = None # the server's, where it can be found
         self._ended = False # has `disconn` run?
 
     @cached_property
@@ -120,7 +123,7 @@ class Outgoing(WebSocket):
 
     def close(self, code:int=CloseCode.normal, reason:str|None=None)->Sent: # type: ignore[override]
         "Close after all that waits is sent; messages that are not handled yet are dropped"
-        if threading.get_ident()!=self._thread: self._call_soon(self.close, code, reason); return sent
+        if threading.get_ident()!=self._thread: return sent if self._calls.put(self.close, code, reason) else not_sent
         if self.writer.status is not State.open: return not_sent
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
         self.writer.close(code, reason or '')
@@ -137,10 +140,11 @@ class Outgoing(WebSocket):
 
     def deliver(self,
         d:Delivery, # A publication for this client, among others
+        in_task:bool|None=None, # As `Writer.put` wants it
     )->None:
         "Send what `d` is for this client; never raises"
         try:
-            for m in d.messages(self): self.writer.put(m) # type: ignore[arg-type]
+            for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
 
     def subscribe(self, topic:str)->Any: # May be awaited, until it is subscribed with every kind of broker
@@ -159,7 +163,7 @@ class Outgoing(WebSocket):
     def _put(self, m:Message)->Sent:
         if self.writer.status is not State.open: return self._is_gone()
         if threading.get_ident()==self._thread: return sent if self._put_here(m) else not_sent
-        return sent if self._call_soon(self._put_here, m) else not_sent
+        return sent if self._calls.put(self._put_here, m) else not_sent
 
     def _put_here(self, m:Message)->bool:
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
@@ -171,14 +175,8 @@ class Outgoing(WebSocket):
         self.writer.aborted = True
         self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
-        if t := find_transport(self._receive): t.abort()
-        else: self.route.warn_once('abort', 'route %s: this server gives no way to abort a stalled client; it stays until its network gives up', self.route.path)
+        if self._transport: self._transport.abort()
         self.writer.lost()
-
-    def _call_soon(self, f:Callable[...,Any], *args:Any)->bool:
-        try: self._loop.call_soon_threadsafe(f, *args)
-        except RuntimeError: return False # the loop is closed, and with it the connection
-        return True
 
     def _is_gone(self)->Sent:
         "Count what is sent too late: a loop of this connection's own code that does not look at the answer must end some day"
@@ -214,8 +212,6 @@ class Connection(Outgoing):
         self._spawned:set[asyncio.Task[Any]] = set()
         self._end_task:LastTask|None = None
 
-    def __hash__(self)->int: return id(self)
-    def __eq__(self, other:object)->bool: return self is other
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
 
     async def accept(self, *args:Any, **kwargs:Any)->None:
@@ -231,7 +227,7 @@ class Connection(Outgoing):
     )->asyncio.Task[Any]|None: # None in a thread other than the loop's, and when the connection has ended already
         "Run `coro` in a task that ends with the connection"
         if threading.get_ident()!=self._thread:
-            if not self._call_soon(self.spawn, coro): coro.close()
+            if not self._calls.put(self.spawn, coro): coro.close()
             return None
         if self._end_task:
             coro.close()
@@ -267,7 +263,11 @@ class Connection(Outgoing):
         try: await self._send({'type':'websocket.accept', 'subprotocol':None, 'headers':[]})
         except OSError: return False # left during the handshake: nothing was opened
         self.client_state = self.application_state = WebSocketState.CONNECTED
-        if t := find_transport(self._receive): limit_buffers(t, self.route.policy.send_buffer)
+        self.writer.send = unwrapped(self._send)
+        self._transport = find_transport(self._receive) or find_transport(self.writer.send)
+        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
+        elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
+            self.route.warn_once('abort', 'route %s: this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up', self.route.path)
         self.writer.status = step(self.writer.status, 'accept')
         return True
 

@@ -29,6 +29,8 @@ class Policy:
     islands:bool = False # Is it fine that topics end at the process, although there are several?
     sends_after_leave:int = 1_000 # Calls of `send` to a peer that left before `Disconnected` is raised
     threads:int = 40 # Sync message handlers that run at the same time, in all; app only, not per route
+    thread_calls:int = 128 # Sends and publications of other threads that may wait for the event loop; past it the thread waits; app only
+    thread_timeout:float = 30.0 # Seconds that a thread waits for that before `TimeoutError`; app only
     slow_callback:float = 0.05 # Seconds that a sync `conn` or `disconn` may hold the event loop before a warning names it
     placement:Literal['auto','htmx','raw'] = 'auto' # Who gets swap attributes: browsers ('auto'), everyone, nobody
 

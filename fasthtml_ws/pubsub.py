@@ -16,7 +16,7 @@ from .errors import ConfigError
 from .policy import Policy
 from .render import place_for_all, render
 from .topics import Delivery, Fanout, Topics, View
-from .transport import run_now
+from .transport import Calls, current_task, run_now
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -90,6 +90,7 @@ class PubSub:
         self._past = Stats()
         self._loop:asyncio.AbstractEventLoop|None = None
         self._thread,self._odd_auth,self._alone = 0,False,True
+        self._calls:dict[asyncio.AbstractEventLoop,Calls] = {}
         self.uses_topics = False # does a handler ask for `hub`, or is there a view?
 
     @property
@@ -101,6 +102,7 @@ class PubSub:
         "Begin; called when the app starts, or when the first client comes"
         if self._loop and not self._loop.is_closed(): return
         self._loop,self._thread = asyncio.get_running_loop(),threading.get_ident()
+        self.calls_of(self._loop)
         self._alone = not self.broker.local or self.policy.islands or process_count()==1
         if self.uses_topics or self.views: self.check_processes()
         await self.broker.start(self._deliver)
@@ -110,6 +112,13 @@ class PubSub:
         "End"
         if self._loop: await self.broker.stop()
         self._loop = None
+
+    def calls_of(self, loop:asyncio.AbstractEventLoop)->Calls:
+        "What threads ask of `loop`"
+        if loop not in self._calls:
+            for o in [o for o in self._calls if o.is_closed()]: del self._calls[o]
+            self._calls[loop] = Calls(loop, self.policy.thread_calls, self.policy.thread_timeout)
+        return self._calls[loop]
 
     def check_processes(self)->None:
         "Raise `ConfigError` if topics would end at the process without anybody knowing"
@@ -126,7 +135,7 @@ class PubSub:
         if p.exclude is not None: readers = {c:None for c in readers if c.id!=p.exclude}
         view = self.views.get(p.view) if p.view else None
         if p.view and not view: log.error('no view is called %r here; a publication to %r is not shown', p.view, p.topic); return
-        self.fanout.put(Delivery(p, view, self.indent), readers)
+        self.fanout.put(Delivery(p, view, self.indent), readers, current_task() is not None)
 
     def _soon(self, f:Callable[[],None])->None:
         assert self._loop
@@ -177,8 +186,8 @@ class Members(PubSub):
         return list(self.topics.members(check_topic(topic)))
 
     def user_of(self, conn:Any)->Any: # None for nobody in particular
-        "Who `conn` belongs to: `Policy.user`, or `auth` where that is a text or a number"
-        if self.policy.user: return self.policy.user(conn)
+        "Who `conn` belongs to: `Policy.user` of its route, or `auth` where that is a text or a number"
+        if user := conn.route.policy.user: return user(conn)
         auth = conn.scope.get('auth')
         if auth is None or (isinstance(auth, (str,int)) and not isinstance(auth, bool)): return auth
         self._odd_auth = True
@@ -195,9 +204,9 @@ class Members(PubSub):
 
     def _here(self, f:Callable[...,Any], *args:Any)->Any:
         "Call `f` in the thread of the loop"
-        if threading.get_ident()==self._thread: return f(*args)
         assert self._loop # there is a connection, so there is a loop
-        self._loop.call_soon_threadsafe(f, *args)
+        if threading.get_ident()==self._thread: return f(*args)
+        self.calls_of(self._loop).put(f, *args)
         return _done
 
     def _now(self, coro:Coroutine[Any,Any,Any])->Any:
@@ -228,7 +237,10 @@ class Publishing(Members):
         self.check_processes()
         return self._publish(check_topic(topic), content, exclude, view, data)
 
-    def publish_to_user(self, user:str|int, *content:Any, exclude:Any=None, view:str|None=None, data:Any=None)->Published:
+    def publish_to_user(self,
+        user:str|int, # As `Policy.user` or `auth` has it; 7 and '7' are the same person
+        *content:Any, exclude:Any=None, view:str|None=None, data:Any=None, # As in `publish`
+    )->Published:
         "Send `content` to all connections of one person, as `Policy.user` or `auth` names them"
         if self._odd_auth and not self.policy.user:
             raise ConfigError('`auth` is not a text or a number here; say who a connection belongs to with `Policy(user=lambda ws: ...)`')
@@ -265,7 +277,7 @@ class Publishing(Members):
         p = Publication(topic, frames, raw, view, data, exclude.id if exclude is not None else None)
         if not self._loop or threading.get_ident()==self._thread: return self._publish_now(p)
         future:Future[Position] = Future()
-        self._loop.call_soon_threadsafe(self._publish_now, p, future)
+        if not self.calls_of(self._loop).put(self._publish_now, p, future): future.set_exception(RuntimeError('the event loop of this app has ended'))
         return Published(future=future)
 
     def _has_raw(self, topic:str)->bool:
@@ -277,6 +289,8 @@ class Publishing(Members):
         done = future or Future()
         async def go()->None:
             try: done.set_result(await self.broker.publish(p))
-            except Exception as e: done.set_exception(e)
+            except Exception as e:
+                log.error('publishing to %r failed', p.topic, exc_info=e) # whoever publishes need not await
+                done.set_exception(e)
         self._now(go())
         return Published(future=done)

@@ -65,10 +65,12 @@ class View:
 
 class Delivery:
     "One publication on its way to its subscribers"
-    __slots__ = ('publication','view','indent','_made')
+    __slots__ = ('publication','view','indent','_made','_shared')
     def __init__(self, publication:Publication, view:View|None=None, indent:bool=True):
         self.publication,self.view,self.indent = publication,view,indent
         self._made:dict[Hashable,list[Message]] = {}
+        f = publication.frames # the owner's selector stands between the parts of a frame
+        self._shared = 'all' if not view and len(f)==1 and len(f[0])==1 else '' # key of what every browser gets
 
     @property
     def topic(self)->str:
@@ -79,17 +81,16 @@ class Delivery:
         viewer:Viewer, # Who gets it
     )->list[Message]: # Shared with all who get the same
         "What `viewer` gets"
-        key,made = self._key(viewer),self._made
-        if (res := made.get(key)) is None:
+        key = self._shared if self._shared and viewer.is_htmx else self._key(viewer)
+        if (res := self._made.get(key)) is None:
             res = [text_message(o, self.topic) for o in self._texts(viewer)]
-            if key is not None: made[key] = res
+            if key is not None: self._made[key] = res
         return res
 
     def _key(self, viewer:Viewer)->Hashable: # None for what nobody else gets
-        p,v = self.publication,self.view
+        v = self.view
         if v: return (v.key(viewer), viewer.is_htmx and viewer.owner) if v.key else None
-        if not viewer.is_htmx: return 'raw'
-        return 'all' if len(p.frames)==1 and len(p.frames[0])==1 else viewer.owner
+        return viewer.owner if viewer.is_htmx else 'raw'
 
     def _texts(self, viewer:Viewer)->list[str]:
         p = self.publication
@@ -102,27 +103,31 @@ class Delivery:
 class Fanout:
     "Deliveries in the order in which they came, in slices"
     def __init__(self,
-        again:Callable[[Callable[[],None]],Any], # Call something soon, after others had their turn
+        again:Callable[[Callable[[],None]],Any], # Call something soon, in a task, after others had their turn
         slice:int=200, # Deliveries between two turns of others
     ):
         self.pending:deque[tuple[Delivery,dict[Any,None]]] = deque()
         self._again,self._slice,self._running = again,slice,False
 
-    def put(self, p:Delivery, members:dict[Any,None])->None:
-        "Deliver `p` to `members`: now, or behind what is being delivered"
+    def put(self,
+        p:Delivery, # What to deliver
+        members:dict[Any,None], # To whom
+        in_task:bool=True, # Does a task run now?
+    )->None:
+        "Deliver now, or behind what is being delivered"
         if not self.pending and len(members)<=self._slice:
-            for m in list(members): m.deliver(p)
+            for m in list(members): m.deliver(p, in_task)
         elif members:
             self.pending.append((p, dict.fromkeys(reversed(members)))) # `popitem` takes from the end
-            if not self._running: self._run()
+            if not self._running: self._run(in_task)
 
-    def _run(self)->None:
+    def _run(self, in_task:bool=True)->None:
         "Deliver one slice"
         n,self._running = self._slice,True
         while n and self.pending:
             p,left = self.pending[0]
             while n and left:
-                left.popitem()[0].deliver(p)
+                left.popitem()[0].deliver(p, in_task)
                 n -= 1
             if not left: self.pending.popleft()
         self._running = bool(self.pending)
@@ -133,7 +138,7 @@ class Fanout:
         for p,left in list(self.pending):
             if member in left:
                 del left[member]
-                member.deliver(p) # type: ignore[attr-defined]
+                member.deliver(p, None) # type: ignore[attr-defined]
 
     def forget(self, member:Hashable, topic:str|None=None)->None:
         "Deliver no more of `topic` to `member`; of no topic, if None"

@@ -1,5 +1,5 @@
 "What is sent arrives in order, from wherever it was sent; what cannot arrive hurts nobody."
-import asyncio, threading, time, tracemalloc
+import asyncio, re, threading, time, tracemalloc
 
 import pytest
 from starlette.exceptions import WebSocketException
@@ -158,6 +158,65 @@ def test_send_from_a_thread_after_the_server_ended(web):
     joined(web, boxes)
     s.stop(); s.join()
     assert not boxes[0][1]('late')
+
+
+def test_a_thread_that_sends_too_fast_waits_and_loses_nothing(web):
+    "The loop is held while the thread asks; what waits for it is bounded"
+    app,boxes = mailbox(web, web.app(thread_calls=10))
+    s = web.serve(app)
+    c = joined(web, boxes)
+    sent,held = [],threading.Event()
+    def work():
+        held.wait()
+        for i in range(40): boxes[0][1](str(i)); sent.append(i)
+    t = threading.Thread(target=work)
+    t.start()
+    def hold(): held.set(); time.sleep(.2); return len(sent)
+    assert s.call(hold)==10
+    assert [int(c.recv()) for _ in range(40)]==list(range(40))
+    t.join()
+
+
+def test_a_thread_that_the_loop_waits_for_is_told(web):
+    "Code that holds the loop until a thread is done, and that thread has more to send than may wait"
+    app,boxes = mailbox(web, web.app(thread_calls=5, thread_timeout=.1))
+    s = web.serve(app)
+    c = joined(web, boxes)
+    errors = []
+    def work():
+        try: [boxes[0][1](str(i)) for i in range(10)]
+        except TimeoutError as e: errors.append(str(e))
+    def hold():
+        t = threading.Thread(target=work)
+        t.start(); t.join()
+    s.call(hold)
+    assert 'something holds it' in errors[0]
+    assert [int(c.recv()) for _ in range(5)]==list(range(5))
+
+
+def test_what_a_thread_sent_goes_out_before_what_its_handler_sends_next(web):
+    app = web.app()
+    async def recv(send, ws):
+        def work():
+            for i in range(300): send(str(i))
+        await asyncio.to_thread(work)
+        send('300')
+    app.ws('/ws')(recv)
+    web.serve(app)
+    c = web.connect()
+    c.send('{}')
+    assert [int(c.recv()) for _ in range(301)]==list(range(301))
+
+
+def test_nothing_that_a_thread_sends_to_an_idle_browser_is_superseded(web):
+    app,boxes = mailbox(web)
+    web.serve(app)
+    c = joined(web, boxes, headers={'Origin':'http://x'})
+    ws,send = boxes[0]
+    t = threading.Thread(target=lambda: [send(web.lib.Div(str(i), id='x')) for i in range(100)])
+    t.start(); t.join()
+    assert [int(re.sub('<[^>]*>', '', c.recv())) for _ in range(100)]==list(range(100))
+    assert not ws.writer.outbox.superseded
 
 
 # After the peer left

@@ -335,6 +335,18 @@ def test_users_are_known_by_the_policy(web):
     assert text(c)=='hi'
 
 
+def test_policy_user_of_a_route(web):
+    app = auth_app(web)
+    def conn(ws): conns.append(ws)
+    conns = []
+    app.ws('/guest', conn=conn, policy=web.lib.Policy(user=lambda ws: 'guest'))(lambda: None)
+    web.serve(app)
+    c = web.connect('/guest')
+    until(lambda: conns)
+    app.hub.publish_to_user('guest', 'hello')
+    assert text(c)=='hello'
+
+
 def test_policy_user_that_fails_costs_its_connection_and_leaves_nothing(web):
     app = auth_app(web, user=lambda ws: ws.scope['auth']['name'])
     web.serve(app)
@@ -472,6 +484,17 @@ def test_a_peer_that_left_before_its_writer_began_is_not_taken_for_a_stalled_one
         await asyncio.sleep(.1)
     asyncio.run(main())
     assert not stalled
+
+
+def test_a_broker_that_fails_is_logged_although_nobody_awaits(web):
+    from fasthtml_ws.broker import MemoryBroker
+    class Down(MemoryBroker):
+        async def publish(self, p): raise ConnectionError('no broker there')
+    app,conns = room(web, app=web.lib.FastHTML(secret_key='x', broker=Down()))
+    web.serve(app)
+    join(web, conns, 't')
+    with pytest.raises(ConnectionError): app.hub.publish('t', 'x').result(5)
+    assert len(web.logged('publishing to', 'no broker there'))==1
 
 
 # Figures

@@ -94,8 +94,9 @@ class Shy:
     "A server that shows no transport, as behind a middleware that wraps `receive`"
     def __init__(self, app): self.app = app
     async def __call__(self, scope, receive, send):
-        async def shy(): return await receive()
-        await self.app(scope, shy if scope['type']=='websocket' else receive, send)
+        async def shy_receive(): return await receive()
+        async def shy_send(message): await send(message)
+        await self.app(scope, *((shy_receive, shy_send) if scope['type']=='websocket' else (receive, send)))
 
 
 def test_server_that_gives_no_way_keeps_only_the_socket(web):
@@ -115,3 +116,39 @@ def test_server_that_gives_no_way_keeps_only_the_socket(web):
     until(lambda: s.connections==1) # only then is the socket gone
     fill(s, conns, 1)
     assert good.recv()
+
+
+class HalfShy(Shy):
+    "Middleware that wraps `receive` alone, as a logger of messages may"
+    async def __call__(self, scope, receive, send):
+        async def shy_receive(): return await receive()
+        await self.app(scope, shy_receive if scope['type']=='websocket' else receive, send)
+
+
+def test_peer_is_cut_off_behind_middleware_that_wraps_receive(web):
+    app,s,bad,good,conns,left = crowd(web, HalfShy)
+    fill(s, conns)
+    assert [int(good.recv()[:6]) for _ in range(60)]==list(range(60))
+    until(lambda: s.connections==1)
+    assert len(web.logged('took nothing', 'aborted'))==1
+
+
+# What stands between an app and its server
+
+class Upper:
+    "Middleware that changes what goes out"
+    def __init__(self, app): self.app = app
+    async def __call__(self, scope, receive, send):
+        async def upper(message): await send({k: v.upper() if k=='text' else v for k,v in message.items()})
+        await self.app(scope, receive, upper)
+
+
+@pytest.mark.parametrize('how', ['app','route','around'])
+def test_middleware_of_the_app_sees_what_goes_out(web, how):
+    from starlette.middleware import Middleware
+    app = web.lib.FastHTML(secret_key='x', middleware=[Middleware(Upper)]) if how=='app' else web.app()
+    app.ws('/ws', middleware=[Middleware(Upper)] if how=='route' else None)(lambda: 'quiet')
+    web.serve(Upper(app) if how=='around' else app)
+    c = web.connect()
+    c.send('{}')
+    assert c.recv().strip()=='QUIET'

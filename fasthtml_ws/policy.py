@@ -22,7 +22,7 @@ class Policy:
     inbox_messages:int = 32 # Messages of one connection that wait for its handler; then reading stops
     outbox_messages:int = 1_024 # Messages that may wait for a slow client; past it the connection closes with 1013
     outbox_bytes:int = 1_048_576 # The same in bytes of UTF-8; one message alone may be larger
-    send_buffer:int = 16_384 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
+    send_buffer:int = 8_192 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
     stall_timeout:float = 10.0 # Seconds in which a client that is behind may take nothing before it is dropped
     conflate:bool = True # May a waiting swap of an element be superseded by a newer one?
     user:Any = None # Function (ws) -> str or int: who a connection belongs to; `auth` by default, where it is one of these

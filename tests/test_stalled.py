@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.kit import *
-from tests.proofs import stalled
+from tests.proofs import dashboard, stalled
 
 pytestmark = pytest.mark.skipif(sys.platform=='win32', reason='the server is ended with a signal')
 
@@ -31,3 +31,10 @@ def test_page_chat_goes_on():
     print(res)
     assert not res.problems
     assert res.received==12*50 and res.sockets==0 and set(res.gone)=={'never','slow'} and res.grown<64
+
+
+def test_throttled_dashboard_goes_on_and_the_other_gets_everything():
+    res = dashboard.run(rounds=400)
+    print(res)
+    assert not res.problems
+    assert res.full==800 and 0<res.thin<res.full and res.superseded and res.waiting<=2*dashboard.tiles

@@ -54,6 +54,9 @@ class CloseCode(IntEnum):
     internal_error = 1011     # A handler of the app failed
     service_restart = 1012    # The server restarts; come back
     try_again_later = 1013    # Too slow or too much; come back
+    unauthorized = 4401       # `before` said no, or a login has expired; neither htmx client comes back
+    forbidden = 4403          # A page of another origin
+    idle = 4408               # Nothing was heard for `Policy.idle_timeout`
 
 # %% ../nbs/api/00_errors.ipynb #9835405a
 class State(Enum):

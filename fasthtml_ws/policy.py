@@ -16,10 +16,22 @@ from .errors import ConfigError
 class Policy:
     "Limits and choices for the sockets of an app or of one route"
     given:ClassVar[frozenset[str]] = frozenset() # Names of the settings that were given in so many words
+    origins:tuple[str,...] = () # Other origins whose pages may connect: 'https://app.example.com', 'https://*.example.com', '*' for any; a page's own may always
+    handshake_timeout:float = 10.0 # Seconds that `before` may take, and then `conn` where it is async
+    connections:int = 10_000 # Open connections in all; one more is told to come back; app only
+    connections_per_user:int = 100 # The same of one user, as `user` says; app only
+    connections_per_address:int|None = None # The same of one network address, once a proxy's headers can be trusted; app only
     max_message:int = 1_048_576 # Bytes of one message from a client; a larger one closes with 1009
     max_depth:int = 32 # How deep the JSON of a message may nest
     max_fields:int = 1_000 # How many names the JSON of a message may hold, nested ones included
     inbox_messages:int = 32 # Messages of one connection that wait for its handler; then reading stops
+    rate:float|None = None # Messages a second that one connection may send in the long run
+    burst:int = 100 # Messages that it may send at once above that
+    too_fast:Literal['throttle','close'] = 'throttle' # What happens to one that is faster: it is read more slowly, or closed with 1008
+    throttle_timeout:float = 10.0 # Seconds in which a connection may be read too slowly before it is told to come back (1013); below the server's ping timeout
+    handler_timeout:float|None = None # Seconds that an async handler may take for one message
+    idle_timeout:float|None = None # Seconds that a client may say nothing before it is closed with 4408
+    topics:int = 100 # Topics that one connection may be subscribed to
     outbox_messages:int = 1_024 # Messages that may wait for a slow client; past it the connection closes with 1013
     outbox_bytes:int = 1_048_576 # The same in bytes of UTF-8; one message alone may be larger
     send_buffer:int = 8_192 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
@@ -45,6 +57,7 @@ class Policy:
         return self
 
     def __post_init__(self)->None:
+        if isinstance(self.origins, (str,list)): object.__setattr__(self, 'origins', (self.origins,) if isinstance(self.origins, str) else tuple(self.origins))
         types = get_type_hints(type(self))
         for f in fields(self): _check(f.name, types[f.name], getattr(self, f.name))
 
@@ -55,11 +68,16 @@ class Policy:
 # %% ../nbs/api/01_policy.ipynb #ed38fd52
 def _check(name:str, typ:Any, v:Any)->None:
     "Raise `ConfigError` unless `v` is a sensible value for a setting of type `typ`"
+    choices = get_args(typ)
     if typ is Any:
         if v is not None and not callable(v): raise ConfigError(f"Policy.{name} is a function; got {v!r}")
     elif typ is bool:
         if not isinstance(v, bool): raise ConfigError(f"Policy.{name} is True or False; got {v!r}")
-    elif choices := get_args(typ):
+    elif choices[1:]==(...,):
+        if not isinstance(v, tuple) or not all(isinstance(o, choices[0]) for o in v): raise ConfigError(f"Policy.{name} is a list of texts; got {v!r}")
+    elif choices and type(None) in choices:
+        if v is not None: _check(name, choices[0], v)
+    elif choices:
         if v not in choices: raise ConfigError(f"Policy.{name} is one of {', '.join(map(repr,choices))}; got {v!r}")
     elif isinstance(v, bool) or not isinstance(v, (int,float) if typ is float else typ) or v<=0:
         raise ConfigError(f"Policy.{name} is a positive {'number' if typ is float else 'whole number'}; got {v!r}")

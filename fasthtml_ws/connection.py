@@ -25,7 +25,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, find_transport, find_wire, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -264,6 +264,7 @@ class Connection(Outgoing):
         except OSError: return False # left during the handshake: nothing was opened
         self.client_state = self.application_state = WebSocketState.CONNECTED
         self.writer.send = unwrapped(self._send)
+        self.writer.wire = find_wire(self.writer.send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort

@@ -332,7 +332,7 @@ def test_login_that_expires(web, form):
         at = datetime.now(timezone.utc)+timedelta(seconds=float(req.query_params['s']))
         req.scope['expires'] = at if form=='datetime' else at.timestamp()
     app,ran = guarded(web, check)
-    s = web.serve(app)
+    web.serve(app)
     c = web.connect('/ws?s=0.2')
     end = c.closed()
     assert (end.code,end.reason)==(4401, 'expired')

@@ -15,6 +15,7 @@ from .broker import Broker, MemoryBroker, Position, Publication, check_topic
 from .errors import CloseCode, ConfigError
 from .policy import Policy
 from .render import place_for_all, render
+from .sqlite import SQLiteBroker
 from .topics import Delivery, Fanout, Topics, View
 from .transport import Calls, current_task, run_now
 
@@ -84,9 +85,9 @@ class PubSub:
     "Who is connected, what they listen to, and publishing to them"
     def __init__(self,
         policy:Policy, # `user` and `islands` matter here
-        broker:Broker|None=None, # Carries publications; `MemoryBroker()` by default
+        broker:Broker|None=None, # Carries publications; by default one in memory, or in the file `policy.history`
     ):
-        self.policy,self.broker = policy,broker or MemoryBroker()
+        self.policy,self.broker = policy,broker or (SQLiteBroker(policy.history) if policy.history else MemoryBroker())
         self.topics,self.views,self.fanout = Topics(),dict[str,View](),Fanout(self._soon)
         self.connections:dict[Any,None] = {}
         self._past,self._warned = Stats(),set[Hashable]()

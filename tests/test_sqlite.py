@@ -203,12 +203,11 @@ def test_an_app_with_history_in_a_file(web, tmp_path):
         app = web.app(history=str(tmp_path/'chat.db'))
         @app.ws('/ws', conn=lambda ws: ws.subscribe('t'))
         def recv(msg:str, hub): hub.publish('t', msg)
-        s = web.serve(app)
+        server = web.serve(app)
         c = web.connect()
         for i in range(50): c.send(msg=str(i))
         assert [int(c.recv()) for _ in range(50)]==[*range(50)]
         c.leave()
-        until(lambda: not s.connections)
-        s.stop(); s.join()
+        server.stop(); server.join()
     known,_ = run(history_of(tmp_path/'chat.db'))
     assert known[-1].position.offset==100

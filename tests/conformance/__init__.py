@@ -93,10 +93,13 @@ def serving(app:str, ws:str, log:Path):
 
 def _wait_for(port:int, server:subprocess.Popen, log:Path, seconds:float=60)->None:
     "Until the server answers a request"
-    with socket.create_connection(('127.0.0.1', port), seconds) as s:
-        s.settimeout(seconds)
-        s.sendall(b'GET / HTTP/1.0\r\n\r\n')
-        if not s.recv(1): raise RuntimeError(f'{server.args[3:5]} does not answer: {log.read_text()[-2000:]}')
+    try:
+        with socket.create_connection(('127.0.0.1', port), seconds) as s:
+            s.settimeout(seconds)
+            s.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            if s.recv(1): return
+    except OSError: pass # what it logged says more
+    raise RuntimeError(f'{" ".join(server.args[3:5])} does not answer: {log.read_text()[-2000:]}')
 
 
 @dataclass(frozen=True)
@@ -173,10 +176,10 @@ def table(run:Run)->str:
     return '\n'.join([line(f'{run.app}, {run.ws}', columns), *rows])
 
 def remarks(run:Run, control:Run)->list[str]:
-    "One line for each case that is neither OK nor refused, with whose it is"
+    "One line for each case that is neither OK nor refused"
     bad = faults(run, control)
-    def whose(k): return 'OURS' if k in bad else 'the same' if control.cases[k].word==run.word(k) else control.cases[k].word
-    return [f'  {k:8}{run.word(k):15}starlette: {whose(k):15}{run.cases[k].says}' for k in run.cases if run.word(k) not in ('OK',refused)]
+    def line(k): return f'  {k:8}{run.word(k):15}Starlette: {control.cases[k].word:15}{"OURS! " if k in bad else ""}{run.cases[k].says}'
+    return [line(k) for k in run.cases if run.word(k) not in ('OK',refused)]
 
 def as_json(run:Run, control:Run)->dict:
     "What is kept of a run: counts, and each case that is not OK"

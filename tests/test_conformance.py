@@ -72,7 +72,8 @@ def test_counts():
 
 
 def test_log_without_its_tracebacks():
-    assert logged('ERROR: a\nTraceback (most recent call last):\n  File "x"\nOSError: y\nERROR: a\nroute /: b\n') == {'ERROR: a':2, 'route /: b':1}
+    trace = 'Traceback (most recent call last):\n  File "x"\n    y\nOSError: z\n'
+    assert logged(f'ERROR: a\n{trace}\nDuring handling of the above exception, another exception occurred:\n\n{trace}ERROR: a\nroute /: b\n') == {'ERROR: a':2, 'route /: b':1}
 
 
 def reports(folder, *cases):

@@ -80,7 +80,7 @@ def serving(app:str, ws:str, log:Path):
     sock = socket.create_server(('127.0.0.1', 0), backlog=100)
     port = sock.getsockname()[1]
     with open(log, 'w') as f:
-        server = subprocess.Popen([sys.executable, '-m', 'tests.conformance.echo', app, ws, str(sock.fileno())], pass_fds=[sock.fileno()], cwd=here.parent.parent,
+        server = subprocess.Popen([sys.executable, '-W', 'ignore', '-m', 'tests.conformance.echo', app, ws, str(sock.fileno())], pass_fds=[sock.fileno()], cwd=here.parent.parent,
                                   stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
     sock.close()
     try:
@@ -99,7 +99,7 @@ def _wait_for(port:int, server:subprocess.Popen, log:Path, seconds:float=60)->No
             s.sendall(b'GET / HTTP/1.0\r\n\r\n')
             if s.recv(1): return
     except OSError: pass # what it logged says more
-    raise RuntimeError(f'{" ".join(server.args[3:5])} does not answer: {log.read_text()[-2000:]}')
+    raise RuntimeError(f'{" ".join(server.args[5:7])} does not answer: {log.read_text()[-2000:]}')
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,13 @@ def faults(run:Run, control:Run)->list[str]:
 
 def logged(log:str)->dict[str,int]:
     "What a server said, without its tracebacks: line -> how often"
-    lines = (o[:160] for o in log.splitlines() if o.startswith(('DEBUG:','INFO:','WARNING:','ERROR:','CRITICAL:','route ','connection ')))
-    return dict(Counter(lines).most_common(20))
+    said,in_trace = Counter(),False
+    for o in log.splitlines():
+        if o.startswith('Traceback'): in_trace = True
+        elif not o.strip() or o[0].isspace() or o.startswith(('The above exception was','During handling of')): continue
+        elif in_trace: in_trace = False # the exception
+        else: said[o[:160]] += 1
+    return dict(said.most_common(20))
 
 def table(run:Run)->str:
     "Counts by group"

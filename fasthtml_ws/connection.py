@@ -117,8 +117,8 @@ class Outgoing(WebSocket):
         return self._put(Message({'type':'websocket.send', 'bytes':data}, len(data)))
 
     def send_json(self, data:Any, mode:str='text')->Sent: # type: ignore[override]
-        "Send `data` as JSON"
-        text = json.dumps(data, separators=(',',':'), ensure_ascii=False)
+        "Send `data` as JSON, in which no page finds a tag"
+        text = json.dumps(data, separators=(',',':'), ensure_ascii=False).replace('<', '\\u003c')
         return self.send_text(text) if mode=='text' else self.send_bytes(text.encode())
 
     def close(self, code:int=CloseCode.normal, reason:str|None=None)->Sent: # type: ignore[override]

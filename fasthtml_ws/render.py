@@ -78,11 +78,12 @@ def render(
     return ''.join(o if isinstance(o, str) else _xml(o, indent) for o in _parts(content))
 
 # %% ../nbs/api/06_render.ipynb #3be9e347
-_attr = re.compile(r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^\s>]*+)))?+""")
+_ws = r'\ \t\n\f\r' # all that parts attributes; to Python a no-break space would as well, and a browser would read other attributes than we do
+_attr = re.compile(rf"""([^{_ws}/>][^{_ws}/>=]*+)(?:[{_ws}]*+=[{_ws}]*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^{_ws}>]*+)))?+""")
 _tag = re.compile(rf"""<!---?>|<!--.*?(?:--!?>|\Z)|<(?:[!?]|/[^a-zA-Z>])[^>]*+(?:>|\Z)|</>
-    |<(/?)([a-zA-Z][^\s/>]*+)((?:[\s/]++|{_attr.pattern})*+)>?""", re.S|re.X) # possessive: one look at each character
+    |<(/?)([a-zA-Z][^{_ws}/>]*+)((?:[{_ws}/]++|{_attr.pattern})*+)>?""", re.S|re.X) # possessive: one look at each character
 _void = frozenset('area base br col embed hr img input link meta param source track wbr'.split())
-_raw = frozenset('script style textarea title'.split())
+_raw = frozenset('iframe noembed noframes script style textarea title xmp'.split())
 _blocks = '''address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header
     hgroup hr main menu nav ol p pre search section summary table ul'''.split()
 _inline = frozenset('a abbr b big cite code em font i kbd label mark nobr q s small span strike strong sub sup tt u var'.split())

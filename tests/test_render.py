@@ -163,6 +163,18 @@ def test_what_never_ends_takes_nothing_along(end):
     assert [o.get('id') for o in out if o.get('id')] == ['a', 'z'] and out[-1].text == 'z', placed((Safe('<b id=a>x</b> y' + end), Div('z', id='z')))
 
 
+@pytest.mark.parametrize('ws,parts', [(' ', True), ('\t', True), ('\n', True), ('\f', True), ('\r', True), ('\xa0', False), ('\v', False), ('\x1c', False), ('\u2003', False), ('\u2028', False)], ids=ascii)
+def test_what_parts_attributes(ws, parts):
+    "What a browser takes for a space, and nothing else"
+    o, = html_roots(f'<p title=a{ws}id=b>c</p>')
+    assert o.attrs == (dict(title='a', id='b') if parts else dict(title=f'a{ws}id=b'))
+    assert html_roots(f'<p{ws}id=b>')[0].tag == ('p' if parts else f'p{ws}id=b')
+
+
+@pytest.mark.parametrize('tag', 'iframe noembed noframes xmp textarea title script style'.split())
+def test_raw_text(tag): assert [(o.tag, o.attrs.get('id')) for o in html_roots(f'<{tag} id=a><b></i><!-- </{tag}><p id=b>')] == [(tag, 'a'), ('p', 'b')]
+
+
 def test_first_of_two_attributes_counts():
     assert html_roots('<b id=a id=b>')[0].attrs['id'] == 'a'
 
@@ -280,7 +292,7 @@ paths = st.one_of(st.text(max_size=20), st.sampled_from(['/a b', '/"]', "/']<scr
 hosts = st.one_of(st.sampled_from(['', 'x.example', 'x:80', '"]', '[::1]:80', "x' onclick='"]), st.text(max_size=8))
 
 def unescaped(s): return re.sub(r'\\([0-9a-f]{6})', lambda m: chr(int(m[1], 16)), s)
-_inside = r'[^"\'\s<>&\[\]\\]|\\[0-9a-f]{6}'
+_inside = r'[^"\'\s<>&\[\]\\,]|\\[0-9a-f]{6}'
 
 @settings(max_examples=500)
 @given(paths, hosts)

@@ -16,7 +16,7 @@ from inspect import Parameter, signature
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
-from fastcore.basics import str2bool, str2date, str2dt, str2int
+from fastcore.basics import NotStr, str2bool, str2date, str2dt, str2int
 from .errors import ConfigError
 
 # %% ../nbs/api/04_convert.ipynb #9d435fab
@@ -221,6 +221,8 @@ def converter(
     if origin is dict: return _mapping(*args)
     if t in (list,tuple,set,frozenset): raise ConfigError(f'a bare `{t.__name__}` does not say what is in it; write `{t.__name__}[str]`' + (', or `tuple[str,...]`' if t is tuple else ''))
     if t in (bytes,bytearray): raise ConfigError(f'a message is text, so `{t.__name__}` can never arrive; write `str`')
+    if isinstance(t, type) and (issubclass(t, NotStr) or (issubclass(t, str) and hasattr(t, '__html__'))):
+        raise ConfigError(f'`{t.__name__}` is HTML that is not escaped, and nobody should take that from a client; write `str`')
     if isinstance(t, type) and issubclass(t, Enum): return _choice([(o.value, o) for o in t], t)
     if is_body(t): return _nested(t)
     if callable(t) and origin is None: return _called(t)

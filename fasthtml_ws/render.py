@@ -6,15 +6,17 @@
 __all__ = ['render', 'Root', 'html_roots', 'owner_selector', 'place', 'place_for_all', 'error_fragment', 'place_error']
 
 # %% ../nbs/api/06_render.ipynb #da8dea8e
-import re, secrets
+import json, re, secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import is_
 from typing import Any, NamedTuple
 from html import escape
 from urllib.parse import unquote
 from fastcore.basics import NotStr
 from fastcore.foundation import L
-from fastcore.xml import FT, to_xml
+from fastcore.xml import FT, Safe, to_xml
 from .errors import RenderError
 
 # %% ../nbs/api/06_render.ipynb #0c1fd97e
@@ -32,21 +34,56 @@ def _parts(content:Any, top:bool=True)->Iterator[FT|str]:
     elif not top and isinstance(content, (int,float)) and not isinstance(content, bool): yield str(content)
     else: raise RenderError(f'{type(content).__name__} cannot be shown; return FT, text, bytes, an object with `__ft__`, or a tuple of them')
 
+# %% ../nbs/api/06_render.ipynb #565af23c
+_leaf = frozenset((str,int,float,bool,type(None),Safe)) # what `to_xml` writes as it should
+_no_name = re.compile(r'''[\s"'<>/=\0]|^$''').search
+
+@lru_cache(maxsize=4096)
+def _check_name(name:str)->bool:
+    "Raise `RenderError` unless `name` can be the name of an attribute"
+    if _no_name(name): raise RenderError(f'{name!r:.60} cannot be the name of an attribute')
+    return True
+
+def _child(o:Any)->Any:
+    "`o`, a child of an element, as something that `to_xml` escapes"
+    if type(o) in _leaf: return o
+    if type(o) is FT: return _tame(o)
+    if hasattr(o, '__ft__'): return _child(o.__ft__())
+    if isinstance(o, FT): return _tame(o)
+    if isinstance(o, (tuple,list,L)): return tuple(map(_child, o))
+    if isinstance(o, (bytes,NotStr)): return Safe(o.decode() if isinstance(o, bytes) else o)
+    return o if isinstance(o, str) or hasattr(o, '__html__') else str(o)
+
+def _value(v:Any)->Any:
+    "`v`, the value of an attribute, as something that `to_xml` escapes"
+    if type(v) in _leaf or hasattr(v, '__html__'): return v
+    return json.dumps(v) if isinstance(v, Mapping) else str(v)
+
+def _tame(o:FT)->FT:
+    "`o`, in which every child and every attribute is one that `to_xml` escapes; itself, if it is so already"
+    cs,attrs = tuple(map(_child, o.children)),o.attrs
+    for k,v in (attrs or {}).items():
+        if _check_name(k) and type(v) not in _leaf: attrs = {**attrs, k:_value(v)}
+    return o if attrs is o.attrs and all(map(is_, cs, o.children)) else FT(o.tag, cs, attrs, o.void_)
+
+def _xml(o:FT, indent:bool=False)->str: return str(to_xml(_tame(o), indent=indent))
+
 # %% ../nbs/api/06_render.ipynb #98a8a287
 def render(
     content:Any, # What a handler returned, sent or yielded
     indent:bool=True, # Indent the HTML, as FastHTML does
 )->str: # HTML, '' if there is nothing to send
     "HTML of `content`, as it is"
-    if isinstance(content, FT): return str(to_xml(content, indent=indent))
-    return ''.join(o if isinstance(o, str) else str(to_xml(o, indent=indent)) for o in _parts(content))
+    if isinstance(content, FT): return _xml(content, indent)
+    return ''.join(o if isinstance(o, str) else _xml(o, indent) for o in _parts(content))
 
 # %% ../nbs/api/06_render.ipynb #3be9e347
-_attr = re.compile(r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^\s>]*+)))?+""")
+_ws = r'\ \t\n\f\r' # all that parts attributes; to Python a no-break space would as well, and a browser would read other attributes than we do
+_attr = re.compile(rf"""([^{_ws}/>][^{_ws}/>=]*+)(?:[{_ws}]*+=[{_ws}]*+(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^{_ws}>]*+)))?+""")
 _tag = re.compile(rf"""<!---?>|<!--.*?(?:--!?>|\Z)|<(?:[!?]|/[^a-zA-Z>])[^>]*+(?:>|\Z)|</>
-    |<(/?)([a-zA-Z][^\s/>]*+)((?:[\s/]++|{_attr.pattern})*+)>?""", re.S|re.X) # possessive: one look at each character
+    |<(/?)([a-zA-Z][^{_ws}/>]*+)((?:[{_ws}/]++|{_attr.pattern})*+)>?""", re.S|re.X) # possessive: one look at each character
 _void = frozenset('area base br col embed hr img input link meta param source track wbr'.split())
-_raw = frozenset('script style textarea title'.split())
+_raw = frozenset('iframe noembed noframes script style textarea title xmp'.split())
 _blocks = '''address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header
     hgroup hr main menu nav ol p pre search section summary table ul'''.split()
 _inline = frozenset('a abbr b big cite code em font i kbd label mark nobr q s small span strike strong sub sup tt u var'.split())
@@ -129,7 +166,7 @@ def _root(html:str)->Root:
     return Root(m[2].lower(), {k.lower(): a or b or c for k,a,b,c in reversed(_attr.findall(m[3]))}, html)
 
 # %% ../nbs/api/06_render.ipynb #b7c7339f
-_plain = re.compile(r'[^\w/.~%?=+:,@!$*;()\-]')
+_plain = re.compile(r'[^\w/.~%?=+:@!$*;()\-]')
 
 def _css(s:str)->str:
     "`s` inside a CSS string inside a quoted HTML attribute: whatever is special is written as six hex digits"
@@ -163,7 +200,7 @@ def _root_html(o:FT|Root, oob:str|None)->str:
     "HTML of one root, with `hx-swap-oob` set to `oob`, or without it where that is ''"
     if isinstance(o, FT):
         if oob is not None and _oob in o.attrs: o = FT(o.tag, o.children, {k:v for k,v in o.attrs.items() if k!=_oob}, o.void_)
-        html = str(to_xml(o, indent=False))
+        html = _xml(o)
         return f'<{o.tag} {_oob}="{escape(oob)}"{html[1+len(o.tag):]}' if oob else html
     if oob is None or not o.tag: return o.html
     tag = _tag.match(o.html)
@@ -235,5 +272,5 @@ def place_error(
     again:bool, # Has this connection been sent one before?
 )->str:
     "HTML that appends `fragment` to the owner, in place of the one before it"
-    wrap = f"<div {_oob}='beforeend:{owner}'>{to_xml(fragment, indent=False)}</div>"
-    return (f'<i id="{fragment.id}" {_oob}="delete"></i>' if again else '') + wrap
+    wrap = f"<div {_oob}='beforeend:{owner}'>{_xml(fragment)}</div>"
+    return (f'<i id="{escape(fragment.id)}" {_oob}="delete"></i>' if again else '') + wrap

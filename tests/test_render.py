@@ -1,11 +1,16 @@
 "What goes out: where the roots of a text are, and that every one of them says where it goes."
-import copy, re
+import copy, json, re
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup, Tag
+from fastcore.basics import NotStr
+from fastcore.foundation import L
 from fastcore.xml import FT, Div, Li, P, Safe, Td, Title, Tr, to_xml
+from fasthtml.common import Script
 from hypothesis import given, settings, strategies as st
 
 from fasthtml_ws.errors import RenderError
@@ -158,6 +163,18 @@ def test_what_never_ends_takes_nothing_along(end):
     assert [o.get('id') for o in out if o.get('id')] == ['a', 'z'] and out[-1].text == 'z', placed((Safe('<b id=a>x</b> y' + end), Div('z', id='z')))
 
 
+@pytest.mark.parametrize('ws,parts', [(' ', True), ('\t', True), ('\n', True), ('\f', True), ('\r', True), ('\xa0', False), ('\v', False), ('\x1c', False), ('\u2003', False), ('\u2028', False)], ids=ascii)
+def test_what_parts_attributes(ws, parts):
+    "What a browser takes for a space, and nothing else"
+    o, = html_roots(f'<p title=a{ws}id=b>c</p>')
+    assert o.attrs == (dict(title='a', id='b') if parts else dict(title=f'a{ws}id=b'))
+    assert html_roots(f'<p{ws}id=b>')[0].tag == ('p' if parts else f'p{ws}id=b')
+
+
+@pytest.mark.parametrize('tag', 'iframe noembed noframes xmp textarea title script style'.split())
+def test_raw_text(tag): assert [(o.tag, o.attrs.get('id')) for o in html_roots(f'<{tag} id=a><b></i><!-- </{tag}><p id=b>')] == [(tag, 'a'), ('p', 'b')]
+
+
 def test_first_of_two_attributes_counts():
     assert html_roots('<b id=a id=b>')[0].attrs['id'] == 'a'
 
@@ -275,7 +292,7 @@ paths = st.one_of(st.text(max_size=20), st.sampled_from(['/a b', '/"]', "/']<scr
 hosts = st.one_of(st.sampled_from(['', 'x.example', 'x:80', '"]', '[::1]:80', "x' onclick='"]), st.text(max_size=8))
 
 def unescaped(s): return re.sub(r'\\([0-9a-f]{6})', lambda m: chr(int(m[1], 16)), s)
-_inside = r'[^"\'\s<>&\[\]\\]|\\[0-9a-f]{6}'
+_inside = r'[^"\'\s<>&\[\]\\,]|\\[0-9a-f]{6}'
 
 @settings(max_examples=500)
 @given(paths, hosts)
@@ -304,3 +321,61 @@ def test_nothing_breaks_out(path, host, msg, name):
         wrap = [('hx-swap-oob', f'beforeend:{sel}')]
         assert p.seen[0] == ('div', wrap) or p.seen[:2] == [('i', [('id', 'e1'), ('hx-swap-oob', 'delete')]), ('div', wrap)]
         assert [t for t,_ in p.seen][-1] == 'div' and len(p.seen) <= 3
+
+
+# What a client can put into a tree
+
+class Said:
+    def __init__(self, s): self.s = s
+    def __repr__(self): return f'<said {self.s}>'
+class SaidFT(Said):
+    def __ft__(self): return FT('b', ([self.s],), {})
+
+typed = st.one_of(st.text(max_size=20), st.text(st.sampled_from('<>"\'=&/;! abimgscript-'), max_size=20), st.sampled_from(['<img src=x>', '"><b>', "' onclick='x", '&quot;', '&lt;b&gt;', '</b><i>', '<!--', ']]>']))
+holders = st.sampled_from([str, lambda s: [s], lambda s: (s,), lambda s: {s}, lambda s: {s:s}, lambda s: L([s]), ValueError, Said, SaidFT, Path, lambda s: SimpleNamespace(s=s), lambda s: [[(s,)], Said(s)], lambda s: [P(s)]])
+held = st.tuples(typed, holders).map(lambda o: o[1](o[0]))
+
+class Tree(HTMLParser):
+    "Tags with the names of their attributes, and what is between them"
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.tags,self.text,self.values = [],[],[]
+        self.feed(html); self.close()
+    def handle_starttag(self, tag, attrs): self.tags.append((tag, [k for k,_ in attrs])); self.values += [v for _,v in attrs]
+    def handle_endtag(self, tag): self.tags.append('/'+tag)
+    def handle_data(self, data): self.text.append(data)
+    def handle_comment(self, data): self.tags.append('comment')
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+@settings(max_examples=500)
+@given(typed, holders, held)
+def test_a_tree_has_only_the_elements_that_were_built(s, hold, other):
+    "Whatever a text is wrapped in, and wherever it stands, the tree is the one that a harmless text makes"
+    def build(s):
+        res = FT('div', (hold(s), FT('p', (hold(s), 'x'), {'title':s, 'data-o':hold(s) if hold not in (SaidFT,) else s}), 5), {'id':'a'})
+        return [placed(res), placed((res, 'y', P(s))), render(res), render(res, indent=False)]
+    for html,plain in zip(build(s), build('x')): assert Tree(html).tags == Tree(plain).tags, html
+
+
+@given(typed)
+def test_what_was_typed_is_seen(s):
+    t = Tree(render(FT('p', ([s],), {'title':s, 'data-o':{'k':s}}), indent=False))
+    assert t.values == [s, json.dumps({'k':s})] and ''.join(t.text) == s
+
+
+def test_html_stays_html():
+    "What says that it is HTML is not escaped, and an object that is kept is not changed"
+    d = Div(Safe('<b>a</b>'), NotStr('<i>b</i>'), b'<u>c</u>', Html(), [P('<')], id='x')
+    before = copy.deepcopy(d.children[:3])
+    assert render(d, indent=False) == '<div id="x"><b>a</b><i>b</i><u>c</u><b>html</b><p>&lt;</p></div>'
+    assert [str(o) for o in d.children[:3]] == [str(o) for o in before] and isinstance(d.children[4], list)
+    assert render(Script('a < b'), indent=False) == '<script>a < b</script>'
+
+
+@pytest.mark.parametrize('name', ['a b', 'a\tb', 'a>', '<a', 'a=b', 'a"', "a'", 'a/b', '', 'a\0'])
+def test_names_of_attributes(name):
+    for o in (FT('p', (), {name:'x'}), FT('p', (FT('b', (), {name:'x'}),), {})):
+        with pytest.raises(RenderError, match='cannot be the name of an attribute'): placed(o)
+
+@pytest.mark.parametrize('name', ['@click.prevent', ':class', 'x-on:click.away', 'hx-on::after-request', '_', 'v-slot#a', '[x]', '(y)', 'data-\u00e4'])
+def test_names_that_frameworks_use(name): assert f' {name}="x"' in placed(FT('p', (), {name:'x'}))

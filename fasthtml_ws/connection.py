@@ -28,7 +28,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Rest, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Rest, Sent, Writer, find_transport, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -278,7 +278,7 @@ class Connection(Outgoing):
         self.client_state = self.application_state = WebSocketState.CONNECTED
         self.writer.send = unwrapped(self._send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
-        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
+        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.warn_once('abort', 'route %s: this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up', self.route.path)
         self.writer.status = step(self.writer.status, 'accept')
@@ -309,7 +309,9 @@ class Connection(Outgoing):
 
     async def _may_enter(self)->bool: # False if none is accepted any more
         "Give the others a turn, and wait until one more message may be accepted"
-        if self._jobs: await asyncio.sleep(0)
+        if self._jobs:
+            await asyncio.sleep(0)
+            if self._misses_pong(): self._too_slow()
         while not self._deaf and (secs := self._intake.wait(len(self._jobs), self._loop.time())):
             if not self._throttle: self._check_ping(); self._watch_intake()
             self._room = self._loop.create_future()
@@ -336,6 +338,17 @@ class Connection(Outgoing):
         self._turn = self._loop.call_soon(self._count_turns, n-1) if n else None
         if not n: self._intake.caught_up()
 
+    def _watch_intake(self)->None:
+        "End the connection when it has been held back for too long; one timer, which looks again"
+        left = self._intake.left(self._loop.time())
+        self._throttle = self._loop.call_later(left, self._watch_intake) if left is not None and left > 0 else None
+        if left is not None and left <= 0: self._too_slow()
+
+    def _too_slow(self)->None:
+        log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
+        self.throttled = self.is_open
+        self._refuse(CloseCode.try_again_later, 'too much at once')
+
     def _check_ping(self)->None:
         "Behind what is not read stands the pong that the server waits for, if it is uvicorn"
         server,secs = getattr(self._receive, '__self__', None),self.route.policy.throttle_timeout
@@ -343,14 +356,10 @@ class Connection(Outgoing):
         if ping and ping <= secs: self.route.warn_once('ping', 'route %s: Policy.throttle_timeout (%g s) has to be below the ping timeout of the server (%g s), '
             'or a client that is held back is closed with 1011, after which htmx 2 never comes back', self.route.path, secs, ping)
 
-    def _watch_intake(self)->None:
-        "End the connection when it has been held back for too long; one timer, which looks again"
-        left = self._intake.left(self._loop.time())
-        self._throttle = self._loop.call_later(left, self._watch_intake) if left is not None and left > 0 else None
-        if left is None or left > 0: return
-        log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
-        self.throttled = self.is_open
-        self._refuse(CloseCode.try_again_later, 'too much at once')
+    def _misses_pong(self)->bool:
+        "Does uvicorn wait for a pong, while the loop is too busy to read all that a client sends?"
+        server = getattr(self._receive, '__self__', None)
+        return bool(getattr(server, 'pending_ping_payload', None)) and self._loop.time()-server.ping_sent_at > self.route.policy.throttle_timeout # type: ignore[union-attr]
 
     def _watch_idle(self)->None:
         "Close when the client has been silent for too long; one timer, which looks again"

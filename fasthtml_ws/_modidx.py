@@ -129,6 +129,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._open': ( 'api/connection.html#connection._open',
                                                                                      'fasthtml_ws/connection.py'),
+                                        'fasthtml_ws.connection.Connection._others_turn': ( 'api/connection.html#connection._others_turn',
+                                                                                            'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._over': ( 'api/connection.html#connection._over',
                                                                                      'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._read': ( 'api/connection.html#connection._read',

@@ -309,9 +309,7 @@ class Connection(Outgoing):
 
     async def _may_enter(self)->bool: # False if none is accepted any more
         "Give the others a turn, and wait until one more message may be accepted"
-        if self._jobs:
-            await asyncio.sleep(0)
-            if self._misses_pong(): self._too_slow()
+        if self._jobs: await self._others_turn()
         while not self._deaf and (secs := self._intake.wait(len(self._jobs), self._loop.time())):
             if not self._throttle: self._check_ping(); self._watch_intake()
             self._room = self._loop.create_future()
@@ -322,6 +320,10 @@ class Connection(Outgoing):
         self._intake.accept(self._loop.time())
         return not self._deaf
 
+    async def _others_turn(self)->None:
+        await asyncio.sleep(0)
+        if self._misses_pong(): self._too_slow()
+
     async def _next(self)->Any:
         "The next message of a client that may have sent several: others get a turn if it is there at once, and no message for a while means that it has caught up"
         first,self._at_once = self._at_once,False
@@ -329,7 +331,7 @@ class Connection(Outgoing):
         try:
             rest,message = _begun(self._receive())
             if rest: return await rest
-            if first: await asyncio.sleep(0)
+            if first: await self._others_turn()
             return message
         finally:
             if self._turn: self._turn.cancel(); self._turn = None
@@ -448,7 +450,8 @@ class Connection(Outgoing):
 
     async def _call(self, h:Handler, p:Payload)->None:
         "Call what runs on the loop, and send what it returns"
-        await self._finish(h.func(**await h.args(self, p)))
+        res = h.func(**await h.args(self, p))
+        await self._deliver(await res if isawaitable(res) else res)
 
     async def _call_in_thread(self, h:Handler, p:Payload, secs:float|None)->None:
         "Call what runs in a thread; only what it leaves to the loop can be stopped"

@@ -1,5 +1,5 @@
 "The limits of an open connection: how fast, how long, how many; on the app and on the route, and on every websocket class of uvicorn."
-import asyncio, functools, importlib.util, json, threading, time
+import asyncio, functools, importlib.util, json, socket, sys, threading, time
 from fractions import Fraction
 from math import inf
 
@@ -11,6 +11,7 @@ from fasthtml_ws.errors import CloseCode, HandlerTimeout, TooManyTopics
 from fasthtml_ws.limits import Intake, Pace
 from fasthtml_ws.policy import Policy
 from tests.kit import *
+from tests.proofs import flood
 
 classes = [o for o in ('websockets-sansio','websockets','wsproto') if o!='wsproto' or importlib.util.find_spec('wsproto')]
 each_class = pytest.mark.parametrize('ws', classes)
@@ -167,6 +168,17 @@ def test_others_get_a_turn_between_two_messages(web, ws, loop):
     assert seen.count('message')==200 and not between(seen)
 
 
+@pytest.mark.parametrize('loop', ['asyncio','uvloop'])
+def test_what_one_read_brings_is_bounded(web, loop):
+    "Nobody else has a turn while the server takes it apart"
+    def size(): return next(iter(app.hub.connections))._transport.get_extra_info('socket').getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    async def recv(n:int): pass
+    app,s = limited(web, 'app', recv, dict(loop=loop))
+    web.connect()
+    until(lambda: app.hub.connections)
+    assert s.call(size)<=32_768
+
+
 class Ended:
     "A task that ended before it was looked at, as an eager one does whose coroutine has nothing to wait for"
     def done(self): return True
@@ -223,6 +235,15 @@ def test_turns_of_what_waited_behind_a_slow_handler(web):
     gate.set()
     until(lambda: seen.count('message')==20)
     assert not between(seen)
+
+
+@pytest.mark.skipif(sys.platform=='win32', reason='the server is ended with a signal')
+@pytest.mark.parametrize('how', flood.kinds)
+def test_flood_is_handled_and_the_others_are_answered(how):
+    "Plain uvicorn in a process of its own; how long the others wait is measured by the bench"
+    res = flood.run(how, frames=1500, others=5, pause=.02, seconds=.3)
+    print(res)
+    assert not res.problems and res.handled>=1500 and len(res.flooded)>5
 
 
 # Held back for too long
@@ -400,6 +421,34 @@ def test_client_that_is_throttled_for_three_ping_periods_and_catches_up_stays(we
     c.ping()
     until(lambda n=n: len(seen)==n)
     assert seen==list(range(n)) and n>30 and app.hub.stats().throttled==0
+
+
+@pytest.mark.parametrize('ws', [o for o in classes if o!='websockets']) # that one does not tell whether it waits for a pong
+@pytest.mark.parametrize('loop', ['asyncio','uvloop'])
+@pytest.mark.parametrize('tasks', ['usual','eager'])
+def test_flood_that_only_the_work_holds_back_ends_with_1013_as_well(web, ws, loop, tasks, monkeypatch):
+    "No limit is passed, but its pong stands behind seconds of work"
+    if tasks=='eager': monkeypatch.setattr(connection, 'start_task', eager)
+    seen = []
+    async def recv(n:int): time.sleep(.002); seen.append(n)
+    app,_ = limited(web, 'app', recv, dict(ws=ws, loop=loop, **pings), throttle_timeout=.2)
+    c = web.connect()
+    c.sock.sendall(b''.join(frame(b'{"n":%d}' % i) for i in range(3_000)))
+    assert c.closed().code==1013 and app.hub.stats().throttled==1
+    until(lambda: not app.hub.connections)
+    assert 100 < len(seen) < 3_000 and seen==list(range(len(seen))) and len(web.logged('1013'))==1
+
+
+def test_flood_that_only_the_work_holds_back_is_handled_where_no_pong_is_late(web):
+    "However long that takes"
+    seen = []
+    async def recv(n:int): time.sleep(.002); seen.append(n)
+    app,_ = limited(web, 'app', recv, dict(ws_ping_interval=None), throttle_timeout=.1)
+    c = web.connect()
+    c.sock.sendall(b''.join(frame(b'{"n":%d}' % i) for i in range(300)))
+    until(lambda: len(seen)==300)
+    c.ping()
+    assert app.hub.stats().throttled==0
 
 
 @pytest.mark.parametrize('ws', [o for o in classes if o!='websockets'])

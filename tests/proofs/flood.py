@@ -86,7 +86,7 @@ class Line:
         if b' 101 ' not in head: raise ConnectionError(f'refused: {head!r:.200}')
         self.sock.setblocking(False)
 
-    def read(self)->list[bytes]: # None at the end is an empty list with `code` set
+    def read(self)->list[bytes]: # Empty at the end, and `code` is set
         "The texts that have come; answers pings, notes a close code"
         try: more = self.sock.recv(1<<18)
         except BlockingIOError: return []
@@ -210,7 +210,7 @@ def run(
             else: res.seconds,res.codes = (o := json.loads(out))['seconds'],o['codes']
             figures = json.loads(server.get('/figures'))
             res.handled = figures['handled'][kind]
-            end = time.monotonic()+patience
+            end = time.monotonic()+2*patience
             while kind=='publish' and min(crowd.news.values())<res.handled and time.monotonic()<end: # what is still on its way
                 crowd.ask(lambda t=time.monotonic()+.1: time.monotonic()<t)
                 res.handled = json.loads(server.get('/figures'))['handled'][kind]

@@ -133,7 +133,9 @@ class MemoryBroker(Broker):
         if len(self._kept)>self.max_topics: self._forgotten = self._kept.popitem(last=False)[1].newest
 
 # %% ../nbs/api/09_broker.ipynb #f5f368b2
-def _size(p:Publication)->int: return sum(len(o) for f in p.frames for o in f) + len(p.raw or '') + (len(json.dumps(p.data)) if p.data is not None else 0)
+def publication_size(p:Publication)->int:
+    "Characters of HTML and data"
+    return sum(len(o) for f in p.frames for o in f) + len(p.raw or '') + (len(json.dumps(p.data)) if p.data is not None else 0)
 
 class _Kept:
     "The newest publications of one topic"
@@ -146,10 +148,10 @@ class _Kept:
     def newest(self)->int: return self.items[-1].position.offset if self.items and self.items[-1].position else self.forgotten
 
     def add(self, p:Publication, messages:int, size:int)->None:
-        self.items.append(p); self.bytes += _size(p)
+        self.items.append(p); self.bytes += publication_size(p)
         while len(self.items)>messages or (self.bytes>size and self.items):
             old = self.items.popleft()
-            self.bytes -= _size(old)
+            self.bytes -= publication_size(old)
             if old.position: self.forgotten = old.position.offset
 
 # %% ../nbs/api/09_broker.ipynb #a105e1eb

@@ -63,6 +63,7 @@ class CloseCode(IntEnum):
     unauthorized = 4401       # `before` said no, or a login has expired; neither htmx client comes back
     forbidden = 4403          # A page of another origin
     idle = 4408               # Nothing was heard for `Policy.idle_timeout`
+    gate_failed = 4500        # `before` failed, so nobody knows whether it would have said yes
 
 # %% ../nbs/api/00_errors.ipynb #9835405a
 class State(Enum):

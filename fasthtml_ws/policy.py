@@ -37,6 +37,7 @@ class Policy:
     send_buffer:int = 8_192 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
     stall_timeout:float = 10.0 # Seconds in which a client that is behind may take nothing before it is dropped
     conflate:bool = True # May a waiting swap of an element be superseded by a newer one?
+    history:str|None = None # File in which publications outlive the process (SQLite); in memory if None; app only
     user:Any = None # Function (ws) -> str or int: who a connection belongs to; `auth` by default, where it is one of these
     islands:bool = False # Is it fine that topics end at the process, although there are several?
     sends_after_leave:int = 1_000 # Calls of `send` to a peer that left before `Disconnected` is raised
@@ -75,6 +76,8 @@ def _check(name:str, typ:Any, v:Any)->None:
         if not isinstance(v, bool): raise ConfigError(f"Policy.{name} is True or False; got {v!r}")
     elif choices[1:]==(...,):
         if not isinstance(v, tuple) or not all(isinstance(o, choices[0]) for o in v): raise ConfigError(f"Policy.{name} is a list of texts; got {v!r}")
+    elif typ is str:
+        if not isinstance(v, str) or not v: raise ConfigError(f"Policy.{name} is a text; got {v!r}")
     elif choices and type(None) in choices:
         if v is not None: _check(name, choices[0], v)
     elif choices:

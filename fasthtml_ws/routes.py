@@ -6,7 +6,7 @@
 __all__ = ['log', 'Route', 'Hub', 'FastHTML', 'FastHTMLWithLiveReload', 'fast_app', 'APIRouter', 'serve']
 
 # %% ../nbs/api/16_routes.ipynb #6a5f32af
-import inspect, logging, os
+import asyncio, inspect, logging, os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,15 @@ from fastcore.meta import delegates
 from starlette.applications import Starlette
 from starlette.datastructures import State, UploadFile
 from starlette.requests import HTTPConnection
-from starlette.routing import WebSocketRoute
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.websockets import WebSocket
 from .binding import Reserved, func_name
 from .broker import Broker
 from .connection import Connection, Handler
-from .errors import ConfigError
+from .errors import CloseCode, ConfigError
+from .gate import Census, Refusal
+from .handshake import Gate, NameSessions, broken, expires_in, name_session, refuse, session_cookie
 from .policy import Policy
 from .pubsub import Publishing
 
@@ -71,14 +74,15 @@ class Route:
         policy:Policy|None=None, # What is different from the app's
         error:Callable[...,Any]|None=None, # Answers for a message that could not be handled; may ask for `error`
         cancel:bool=False, # Cancel a running handler when the client leaves?
+        before:Any=None, # A function or several, asked before the socket is opened, after those of the app
     ):
         if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
         self.hub,self.path,self.cancel,self.limiter,self.fanout = hub,path,cancel,hub.limiter,hub.fanout
         self.policy = hub.policy | (policy or Policy())
+        self.gate = Gate(hub.app, path, self.policy, hub.census, before)
         self.recv = Handler(func, reserved)
         self.conn,self.disconn = [f and Handler(f, reserved) for f in (conn,disconn)]
         self.error = error and Handler(error, _for_errors)
-        self._warned:set[str] = set()
 
     @property
     def indent(self)->bool:
@@ -95,10 +99,36 @@ class Route:
 
     def warn_once(self, key:str, msg:str, *args:Any)->None:
         "Log a warning about this route, the first time only"
-        if key not in self._warned: log.warning(msg, *args)
-        self._warned.add(key)
+        self.hub.warn_once((self.path, key), msg, *args)
 
-    async def __call__(self, scope:Any, receive:Any, send:Any)->None: await Connection(scope, receive, send, self).run()
+    async def __call__(self, scope:Any, receive:Any, send:Any)->None:
+        if (await receive())['type']!='websocket.connect': return
+        taken:list[Any] = []
+        try:
+            try: conn = await self._admit(scope, receive, send, taken)
+            except Refusal as no:
+                self.hub.count_refused()
+                return await refuse(no, scope, receive, send, await self._cookies(scope))
+            left = expires_in(scope)
+            timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
+            try: await conn.run(await self._cookies(scope))
+            finally:
+                if timer: timer.cancel()
+        finally: self.gate.leave(taken)
+
+    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any])->Connection:
+        await self.gate.admit(scope, taken)
+        conn = Connection(scope, receive, send, self)
+        try: user = self.hub.user_of(conn)
+        except Exception:
+            log.exception('route %s: Policy.user failed; the socket was refused', self.path)
+            raise Refusal(CloseCode.gate_failed, 500, broken) from None
+        if user is not None: self.gate.take(('user', user), self.policy.connections_per_user, taken, 429)
+        return conn
+
+    async def _cookies(self, scope:Any)->list[tuple[bytes,bytes]]:
+        name_session(scope.get('session'))
+        return await session_cookie(self.hub.app, scope)
 
 # %% ../nbs/api/16_routes.ipynb #5b1c619f
 class Hub(Publishing):
@@ -110,7 +140,9 @@ class Hub(Publishing):
     ):
         if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
         super().__init__(policy or Policy(), broker)
-        self.app = app
+        self.app,self.census = app,Census()
+        app.user_middleware.append(Middleware(NameSessions)) # the last is the innermost
+        app.middleware_stack = None # to be built anew if it is there already
         lifespan:Any = getattr(app, 'lifespan') # noqa: B009, FastHTML's, which its stub does not know
         lifespan.startup.append(self.start)
         lifespan.shutdown.append(self.stop)
@@ -119,13 +151,20 @@ class Hub(Publishing):
         app.hub = self # type: ignore[attr-defined]
         if not isinstance(app, FastHTML): self._adopt()
 
+    async def start(self)->None:
+        "Begin; names the sockets that go around all this"
+        if not self._loop:
+            for path in _raw_sockets(self.app.router.routes):
+                log.warning('%s is a WebSocketRoute of its own: no Origin check, no `before` and no limit applies to it; make it an `app.ws`, or guard it yourself', path)
+        await super().start()
+
     def add_route(self,
         func:Callable[...,Any], # Handles messages
         path:str, # Where, with Starlette's `{name}` and `{name:int}`
         conn:Callable[...,Any]|None=None, disconn:Callable[...,Any]|None=None,
         name:str|None=None, # For `url_path_for`; the name of `func` by default
         middleware:Any=None, # Starlette middleware around this route
-        **kw:Any, # `policy`, `error` and `cancel` of `Route`
+        **kw:Any, # `policy`, `error`, `cancel` and `before` of `Route`
     )->Callable[...,Any]: # `func` itself
         "Add a socket to the app, in place of one at the same path"
         endpoint = Route(self, func, path, conn, disconn, **kw)
@@ -147,6 +186,14 @@ class Hub(Publishing):
                 r.app = _with_middleware(r.app, r.endpoint, Route(self, found.pop('recv'), r.path, **found))
 
 # %% ../nbs/api/16_routes.ipynb #bc23cbc5
+def _raw_sockets(routes:list[BaseRoute], above:str='')->list[str]:
+    "Paths of websockets that are not behind the gate"
+    res = []
+    for r in routes:
+        if isinstance(r, Mount): res += _raw_sockets(r.routes, above+r.path)
+        elif isinstance(r, WebSocketRoute) and not isinstance(r.endpoint, Route) and r.path!='/live-reload': res.append(above+r.path)
+    return res
+
 def _stock_handlers(endpoint:Any)->dict[str,Any]:
     "The functions that stock `app.ws` closed over in `endpoint`; empty if it was not made by `app.ws`"
     if getattr(endpoint, '__module__', None)!=fh.__name__ or not hasattr(endpoint, 'on_receive'): return {}
@@ -178,10 +225,11 @@ class FastHTML(fh.FastHTML):
         policy:Policy|None=None, # Limits that differ from the app's
         error:Callable[...,Any]|None=None, # Answers for a message that could not be handled; may ask for `error`
         cancel:bool=False, # Cancel a running handler when the client leaves, instead of letting it finish?
+        before:Any=None, # A function or several, asked before the socket is opened, after those of the app
     )->Callable[...,Any]: # Decorator that gives the function back
         "Decorate a function that handles the messages of a websocket at `path`"
         def f(func:Callable[...,Any]=fh.noop)->Callable[...,Any]:
-            return self.hub.add_route(func, path, conn, disconn, name, middleware, policy=policy, error=error, cancel=cancel)
+            return self.hub.add_route(func, path, conn, disconn, name, middleware, policy=policy, error=error, cancel=cancel, before=before)
         return f
 
     def _add_ws(self, func:Any, path:str, conn:Any, disconn:Any, name:Any=None, middleware:Any=None, **kw:Any)->Any:

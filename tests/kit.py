@@ -65,13 +65,15 @@ class Server:
     def __init__(self, app,
         buffer:int=0, # Bytes of the kernel's buffers of each connection; 0 for its own choice
         grace:float|None=None, # Seconds until a stop is forced; None if the test wants no forced one
+        uds:str='', # Path of a unix socket to listen at, instead of a port
         **kw, # For `uvicorn.Config`
     ):
-        self.app,self.sock,self.forced,self.left = app,socket.socket(),grace is not None,[]
+        self.app,self.forced,self.left = app,grace is not None,[]
+        self.sock = socket.socket(socket.AF_UNIX) if uds else socket.socket()
         if buffer:
             for o in (socket.SO_SNDBUF, socket.SO_RCVBUF): self.sock.setsockopt(socket.SOL_SOCKET, o, buffer)
-        self.sock.bind(('127.0.0.1', 0))
-        self.port = self.sock.getsockname()[1]
+        self.sock.bind(uds or ('127.0.0.1', 0))
+        self.port = 0 if uds else self.sock.getsockname()[1]
         self.url = f'http://127.0.0.1:{self.port}'
         self.conf = uvicorn.Config(app, **(dict(log_config=None, access_log=False, lifespan='on', timeout_graceful_shutdown=wait_s if grace is None else grace)|kw))
         self.uvicorn = _Uvicorn(self.conf)

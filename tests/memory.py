@@ -54,6 +54,13 @@ def _scope(kind, path, query, headers):
                 subprotocols=[], extensions={}, asgi={'version': '3.0'})
 
 
+class _Transport(asyncio.Transport):
+    "One that keeps nothing back"
+    def abort(self): pass
+    def get_write_buffer_size(self): return 0
+    def set_write_buffer_limits(self, high=None, low=None): pass
+
+
 async def talk(app,
     frames, # Texts, or bytes for binary frames
     enough, # Called with what came; when it is true, the client leaves
@@ -65,12 +72,14 @@ async def talk(app,
     todo += [{'type': 'websocket.receive', ('bytes' if isinstance(o, bytes) else 'text'): o} for o in frames]
     todo.reverse()
 
-    async def receive():
-        if todo: return todo.pop()
-        while not (res.closed or enough(res.got)):
-            news.clear()
-            await news.wait()
-        return {'type': 'websocket.disconnect', 'code': 1000}
+    class Server:
+        transport = _Transport() # as uvicorn has one
+        async def receive(self):
+            if todo: return todo.pop()
+            while not (res.closed or enough(res.got)):
+                news.clear()
+                await news.wait()
+            return {'type': 'websocket.disconnect', 'code': 1000}
 
     async def send(m):
         if m['type'] == 'websocket.accept': res.accepted = True
@@ -78,7 +87,7 @@ async def talk(app,
         elif m['type'] == 'websocket.send': res.got.append(m.get('text'))
         news.set()
 
-    try: await asyncio.wait_for(app(_scope('websocket', path, query, headers), receive, send), patience)
+    try: await asyncio.wait_for(app(_scope('websocket', path, query, headers), Server().receive, send), patience)
     except Exception as e: res.died = e
     return res
 

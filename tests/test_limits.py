@@ -210,7 +210,6 @@ def test_lone_message_takes_no_turn_more(web):
         inbox,route = asyncio.Queue(),ws.route
         async def send(m): got.append(m['type'])
         task = asyncio.create_task(connection.Connection(dict(ws.scope), inbox.get, send, route).run())
-        inbox.put_nowait({'type':'websocket.connect'})
         for _ in range(10): await asyncio.sleep(0)
         for i in range(5):
             inbox.put_nowait({'type':'websocket.receive', 'text':'{"n":1}'})

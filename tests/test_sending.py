@@ -211,7 +211,7 @@ def test_what_a_thread_sent_goes_out_before_what_its_handler_sends_next(web):
 def test_nothing_that_a_thread_sends_to_an_idle_browser_is_superseded(web):
     app,boxes = mailbox(web)
     web.serve(app)
-    c = joined(web, boxes, headers={'Origin':'http://x'})
+    c = joined(web, boxes, headers={'Origin':web.servers[-1].url})
     ws,send = boxes[0]
     t = threading.Thread(target=lambda: [send(web.lib.Div(str(i), id='x')) for i in range(100)])
     t.start(); t.join()

@@ -152,3 +152,30 @@ def test_middleware_of_the_app_sees_what_goes_out(web, how):
     c = web.connect()
     c.send('{}')
     assert c.recv().strip()=='QUIET'
+
+
+@pytest.mark.parametrize('deflate', [False,True])
+@pytest.mark.parametrize('ws', classes)
+def test_texts_of_every_size_arrive_as_they_are(web, ws, deflate):
+    "Where frames are ready-made (sansio without compression) as where they are not"
+    app,conns = web.app(),[]
+    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    s = web.serve(app, ws=ws, ws_per_message_deflate=deflate)
+    c = web.connect()
+    until(lambda: conns)
+    assert (conns[0].writer.wire is not None)==(ws=='websockets-sansio') # this client offers no compression
+    texts = [o*n for n in (1, 62, 63, 125, 126, 32_767, 32_768, 65_535, 65_536) for o in ('x','é')]
+    s.call(lambda: [conns[0].send_text(o) for o in texts])
+    for o in texts: assert c.recv()==o
+
+
+def test_no_ready_frames_where_they_would_have_to_be_compressed(web):
+    from websockets.sync.client import connect
+    app,conns = web.app(),[]
+    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    s = web.serve(app, ws='websockets-sansio')
+    with connect(f'ws://127.0.0.1:{s.port}/ws') as c:
+        until(lambda: conns)
+        assert conns[0].writer.wire is None
+        s.call(lambda: conns[0].send_text('x'*10_000))
+        assert c.recv()=='x'*10_000

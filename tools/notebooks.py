@@ -70,6 +70,8 @@ async def execute(
     default = fm_default_eval(nb_frontmatter(src))
     runner = Runner(nb, timeout=timeout, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}},
                     extra_arguments=['--log-level=CRITICAL'])
+    runner.create_kernel_manager()
+    if os.name=='posix': runner.km.transport = 'ipc' # Jupyter looks for free ports, and another kernel may take them before this one has
     nb.cells.append(nbformat.v4.new_code_cell(_last, id='after-the-last'))
     runner.set_skipped([c for c in src.cells if not does_cell_eval(c, default)])
     await runner.async_execute()

@@ -13,19 +13,22 @@ from contextvars import ContextVar
 from functools import cached_property, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
+from math import inf
+from types import CoroutineType
 from typing import Any, Protocol
 import anyio, anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocket, WebSocketState
 from .binding import Reserved, compile_plan
-from .errors import CloseCode, Disconnected, MessageError, State, step
+from .errors import CloseCode, Disconnected, HandlerTimeout, MessageError, State, step
+from .limits import Intake
 from .outbox import Message, Outbox, text_message
 from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, find_wire, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Rest, Sent, Writer, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -203,14 +206,24 @@ class Outgoing(WebSocket):
 # %% ../nbs/api/14_connection.ipynb #6a031836
 _ids = count(1)
 _conn_job = object()
+_turns = 10 # turns of the loop in which a server surely has handed over what it has read
 
 class Connection(Outgoing):
     "One client of one route; the `ws` of its handlers"
+    # what few connections ever set stands on the class, and costs the others nothing
+    throttled = False # was it closed because it was held back for too long?
+    _deaf = False # is no message accepted any more?
+    _at_once = False # was the last message handled before the reader went on?
+    _heard = 0. # when the client last said something, or we were last done with it; kept if there is an `idle_timeout`
+    _idle:asyncio.TimerHandle|None = None
+    _throttle:asyncio.TimerHandle|None = None
+    _turn:asyncio.Handle|None = None
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send, route)
         self.id,self.received = next(_ids),0
         self.error:BaseException|None = None # what the `error=` handler of the route is asked about
         self._jobs:deque[Any] = deque()
+        self._intake = Intake(route.policy)
         self._worker:asyncio.Task[Any]|None = None
         self._room:asyncio.Future[None]|None = None
         self._streaming:asyncio.Task[Any]|None = None
@@ -251,8 +264,8 @@ class Connection(Outgoing):
         try:
             await self.route.joined(self)
             if self.route.conn and self.is_open: self._add(_conn_job)
-            while self._arrived(await self._receive()):
-                if len(self._jobs) >= self.route.policy.inbox_messages: await self._wait_for_room()
+            if self.route.policy.idle_timeout: self._heard = self._loop.time(); self._watch_idle()
+            await self._read()
         except asyncio.CancelledError:
             self._stop_work()
             raise
@@ -272,33 +285,112 @@ class Connection(Outgoing):
         self.writer.send = unwrapped(self._send)
         self.writer.wire = find_wire(self.writer.send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
-        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
+        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up')
         self.writer.status = step(self.writer.status, 'accept')
         return True
 
-    def _arrived(self, message:Any)->bool: # False at the end
-        "Take one message of the server"
-        if message['type']=='websocket.disconnect': return False
-        if self.application_state is WebSocketState.DISCONNECTED: return True # after our goodbye nothing is handled
-        text,most = message.get('text'),self.route.policy.max_message
+    async def _read(self)->None:
+        "Accept messages until the client leaves"
+        intake = self._intake
+        while True:
+            message = await (self._next() if self._at_once or intake.since is not None else self._receive())
+            if message['type']=='websocket.disconnect': return
+            text = self._text(message)
+            if text is None or ((self._jobs or intake.pace) and not await self._may_enter()): continue
+            self._add(text)
+
+    def _text(self, message:Any)->str|None: # None if it is not to be handled
+        "What a message of the server says"
+        if self._deaf: return None # after our goodbye nothing is accepted
+        text,p = message.get('text'),self.route.policy
         self.received += 1
+        if self._idle: self._heard = self._loop.time()
         if text is None: self.close(CloseCode.unsupported_data, 'only text is handled here')
-        elif len(text) > most or (len(text)*4 > most and len(text.encode()) > most):
-            self.close(CloseCode.message_too_big, f'a message may have {most} bytes')
-        else: self._add(text)
-        return True
+        elif len(text) > p.max_message or (len(text)*4 > p.max_message and len(text.encode()) > p.max_message):
+            self.close(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
+        elif self._intake.pace and self._intake.too_fast(self._loop.time()): self._refuse(CloseCode.policy_violation, f'more than {p.rate:g} messages a second')
+        else: return text
+        return None
+
+    async def _may_enter(self)->bool: # False if none is accepted any more
+        "Give the others a turn, and wait until one more message may be accepted"
+        if self._jobs: await self._others_turn()
+        while not self._deaf and (secs := self._intake.wait(len(self._jobs), self._loop.time())):
+            if not self._throttle: self._check_ping(); self._watch_intake()
+            self._room = self._loop.create_future()
+            timer = None if secs==inf else self._loop.call_later(max(secs, .001), self._make_room) # uvloop's clock has no less than a millisecond
+            try: await self._room
+            finally:
+                if timer: timer.cancel()
+        self._intake.accept(self._loop.time())
+        return not self._deaf
+
+    async def _others_turn(self)->None:
+        await asyncio.sleep(0)
+        if self._misses_pong(): self._too_slow()
+
+    async def _next(self)->Any:
+        "The next message of a client that may have sent several: others get a turn if it is there at once, and no message for a while means that it has caught up"
+        first,self._at_once = self._at_once,False
+        if self._intake.since is not None: self._count_turns(_turns)
+        try:
+            rest,message = _begun(self._receive())
+            if rest: return await rest
+            if first: await self._others_turn()
+            return message
+        finally:
+            if self._turn: self._turn.cancel(); self._turn = None
+
+    def _count_turns(self, n:int)->None:
+        self._turn = self._loop.call_soon(self._count_turns, n-1) if n else None
+        if not n: self._intake.caught_up()
+
+    def _watch_intake(self)->None:
+        "End the connection when it has been held back for too long; one timer, which looks again"
+        left = self._intake.left(self._loop.time())
+        self._throttle = self._loop.call_later(left, self._watch_intake) if left is not None and left > 0 else None
+        if left is not None and left <= 0: self._too_slow()
+
+    def _too_slow(self)->None:
+        log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
+        self.throttled = self.is_open
+        self._refuse(CloseCode.try_again_later, 'too much at once')
+
+    def _check_ping(self)->None:
+        "Behind what is not read stands the pong that the server waits for, if it is uvicorn"
+        server,secs = getattr(self._receive, '__self__', None),self.route.policy.throttle_timeout
+        ping = getattr(server, 'ping_interval', None) and getattr(server, 'ping_timeout', None)
+        if ping and ping <= secs: self.route.warn_once('ping', 'route %s: Policy.throttle_timeout (%g s) has to be below the ping timeout of the server (%g s), '
+            'or a client that is held back is closed with 1011, after which htmx 2 never comes back', self.route.path, secs, ping)
+
+    def _misses_pong(self)->bool:
+        "Does uvicorn wait for a pong, while the loop is too busy to read all that a client sends?"
+        server = getattr(self._receive, '__self__', None)
+        return bool(getattr(server, 'pending_ping_payload', None)) and self._loop.time()-server.ping_sent_at > self.route.policy.throttle_timeout # type: ignore[union-attr]
+
+    def _watch_idle(self)->None:
+        "Close when the client has been silent for too long; one timer, which looks again"
+        if not self.is_open: return
+        now,secs = self._loop.time(),self.route.policy.idle_timeout
+        assert secs
+        if self._worker or self._intake.since is not None: self._heard = now # what is handled now, or waits to be read, was said
+        if (left := self._heard+secs-now) > 0: self._idle = self._loop.call_later(left, self._watch_idle)
+        else: self._refuse(CloseCode.idle, f'nothing was said for {secs:g} s')
+
+    def _refuse(self, code:int, reason:str)->None:
+        "Close because of a limit: no more is accepted, and what was accepted is handled"
+        self._deaf = True
+        self.close(code, reason)
+        self._make_room()
 
     def _add(self, job:Any)->None:
         self._jobs.append(job)
         if self._worker is None:
             t = start_task(self._work())
-            if not t.done(): self._worker = t
-
-    async def _wait_for_room(self)->None:
-        self._room = self._loop.create_future()
-        await self._room
+            if t.done(): self._at_once = True
+            else: self._worker = t
 
     def _found_htmx(self)->None:
         if self.route.policy.placement=='raw': return
@@ -316,15 +408,20 @@ class Connection(Outgoing):
                 await (self._open() if job is _conn_job else self._message(job))
                 self._make_room()
                 self._check_session()
+                if self._jobs: await asyncio.sleep(0)
         finally:
             self._worker = None
+            if self._idle: self._heard = self._loop.time()
             self._make_room()
 
     async def _open(self)->None:
         "Run `conn`; if that fails, no message is handled"
-        h = self.route.conn
+        h,secs = self.route.conn,self.route.policy.handshake_timeout
         assert h
-        try: await self._lifecycle(h)
+        try: await (self._lifecycle(h) if h.in_loop and not h.is_async else _in_time(self._lifecycle(h), secs)) # a generator is a stream
+        except HandlerTimeout:
+            log.warning('route %s: %s took longer than %g s and was cancelled; the connection is closed', self.route.path, h.plan.name, secs)
+            self.close(CloseCode.try_again_later, 'not ready')
         except WebSocketException as e: self.close(e.code, e.reason)
         except MessageError as e: self.close(CloseCode.policy_violation, str(e))
         except Exception:
@@ -339,22 +436,38 @@ class Connection(Outgoing):
         t = time.perf_counter()-t
         if not h.is_async and t > self.route.policy.slow_callback:
             log.warning('route %s: %s held the event loop for %.0f ms; make it `async def`, or do the slow part in a thread', self.route.path, h.plan.name, t*1000)
-        await self._deliver(await res if isawaitable(res) else res)
+        await self._finish(res)
 
     async def _message(self, text:str)->None:
         h,p = self.route.recv,Payload()
         try:
             p = parse_payload(text, self.route.policy)
             if p.headers and not self.is_htmx: self._found_htmx()
-            kw = await h.args(self, p)
-            res = h.func(**kw) if h.in_loop else await _in_thread(partial(h.func, **kw), self.route.limiter)
-            await self._deliver(await res if isawaitable(res) else res)
+            secs = self.route.policy.handler_timeout
+            if not h.in_loop: await self._call_in_thread(h, p, secs)
+            else: await (_in_time(self._call(h, p), secs) if secs else self._call(h, p))
         except WebSocketException as e: self.close(e.code, e.reason)
-        except MessageError as e: await self._answer(e, p, str(e), e.field)
+        except MessageError as e:
+            if isinstance(e, HandlerTimeout): log.warning('connection %d, route %s: %s took longer than %g s and was cancelled', self.id, self.route.path, h.plan.name, secs)
+            await self._answer(e, p, str(e), e.field)
         except (Exception,asyncio.CancelledError) as e:
             if isinstance(e, asyncio.CancelledError) and (t := asyncio.current_task()) and t.cancelling(): raise
             log.exception('connection %d, route %s: %s failed', self.id, self.route.path, h.plan.name)
             await self._answer(e, p, 'Something went wrong, and the message was not handled')
+
+    async def _call(self, h:Handler, p:Payload)->None:
+        "Call what runs on the loop, and send what it returns"
+        res = h.func(**await h.args(self, p))
+        await self._deliver(await res if isawaitable(res) else res)
+
+    async def _call_in_thread(self, h:Handler, p:Payload, secs:float|None)->None:
+        "Call what runs in a thread; only what it leaves to the loop can be stopped"
+        rest = self._finish(await _in_thread(partial(h.func, **await h.args(self, p)), self.route.limiter))
+        await (_in_time(rest, secs) if secs else rest)
+
+    async def _finish(self, res:Any)->None:
+        "Send what a handler returned, or what comes of it"
+        await self._deliver(await res if isawaitable(res) else res)
 
     async def _deliver(self, res:Any)->None:
         "Send what a handler returned"
@@ -392,10 +505,7 @@ class Connection(Outgoing):
         h,self.error = self.route.error,e
         if self.writer.status is not State.open: return
         if h:
-            try:
-                res = h.func(**await h.args(self, p))
-                await self._deliver(await res if isawaitable(res) else res)
-                return
+            try: return await self._call(h, p)
             except MessageError: pass # what the error handler asks for is just what was wrong
             except Exception: log.exception('connection %d, route %s: %s failed', self.id, self.route.path, h.plan.name)
         fragment = error_fragment(msg, field, f'ws-error-{self.id}')
@@ -413,7 +523,8 @@ class Connection(Outgoing):
         super()._over()
         self._make_room()
         if self.application_state is WebSocketState.DISCONNECTED:
-            self._jobs.clear()
+            if not self._deaf: self._jobs.clear()
+            self._deaf = True
             self._begin_end()
         self.route.hub.forget(self)
         if self._streaming is not asyncio.current_task(): self._interrupt()
@@ -421,6 +532,8 @@ class Connection(Outgoing):
 
     def _begin_end(self)->LastTask:
         "Start `_end`, which runs once"
+        for o in (self._idle, self._throttle):
+            if o: o.cancel()
         if not self._end_task: self._end_task = LastTask(self._end(), loop=self._loop)
         return self._end_task
 
@@ -465,6 +578,22 @@ async def _in_thread(f:Callable[[],Any], limiter:anyio.CapacityLimiter)->Any:
             except asyncio.CancelledError: continue
         if not t.cancelled(): t.exception()
         raise
+
+async def _in_time(work:Coroutine[Any,Any,Any], secs:float)->Any:
+    "Result of `work`, which is cancelled if it takes longer than `secs`"
+    try:
+        async with asyncio.timeout(secs) as limit: return await work
+    except TimeoutError as e:
+        if not limit.expired(): raise
+        raise HandlerTimeout(f'This took longer than {secs:g} s and was stopped') from e
+
+def _begun(work:Any)->tuple[Rest|None,Any]:
+    "What is left of `work` when it first has to wait; or None, and its result"
+    coro = work if type(work) is CoroutineType else _awaiting(work)
+    try: return Rest(coro, coro.send(None)),None
+    except StopIteration as e: return None,e.value
+
+async def _awaiting(work:Any)->Any: return await work
 
 async def _take_cancel()->None:
     "Let a cancellation that is on its way arrive"

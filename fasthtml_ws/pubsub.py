@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from typing import Any
 from .broker import Broker, MemoryBroker, Position, Publication, check_topic
-from .errors import CloseCode, ConfigError
+from .errors import CloseCode, ConfigError, TooManyTopics
 from .policy import Policy
 from .render import place_for_all, render
 from .sqlite import SQLiteBroker
@@ -54,6 +54,7 @@ class Stats:
     superseded:int=0 # Messages that gave way to a later one
     slow:int=0 # Connections closed with 1013 because they were behind
     aborted:int=0 # Connections cut because they took nothing
+    throttled:int=0 # Connections closed with 1013 because what they sent was read too slowly
     refused:int=0 # Handshakes that were refused
 
     def add(self, other:'Stats')->None:
@@ -65,7 +66,7 @@ def stats_of(
 )->Stats:
     "The figures of one connection"
     w = conn.writer
-    return Stats(1, len(conn.topics), conn.received, w.written, w.bytes, len(w.outbox), w.outbox.superseded, int(w.slow), int(w.aborted))
+    return Stats(1, len(conn.topics), conn.received, w.written, w.bytes, len(w.outbox), w.outbox.superseded, int(w.slow), int(w.aborted), int(conn.throttled))
 
 # %% ../nbs/api/13_pubsub.ipynb #a04055ce
 def process_count()->int: # As far as the environment and the command line tell
@@ -91,6 +92,8 @@ class PubSub:
         self.topics,self.views,self.fanout = Topics(),dict[str,View](),Fanout(self._soon)
         self.connections:dict[Any,None] = {}
         self._past,self._warned = Stats(),set[Hashable]()
+        self._wanted:dict[Any,set[str]] = {} # topics as asked for: a thread may ask for many before the loop joins one
+        self._lock = threading.Lock()
         self._loop:asyncio.AbstractEventLoop|None = None
         self._thread,self._odd_auth,self._alone = 0,False,True
         self._calls:dict[asyncio.AbstractEventLoop,Calls] = {}
@@ -177,17 +180,20 @@ class Members(PubSub):
     def forget(self, conn:Any)->None:
         "Nothing can be sent to `conn` any more"
         self.fanout.forget(conn)
+        with self._lock: self._wanted.pop(conn, None)
         for t in self.topics.topics(conn):
             if self.topics.leave(conn, t): self._now(self.broker.unsubscribe(t))
 
     def subscribe(self, conn:Any, topic:str)->Any:
         "Make `conn` a member of `topic`"
         self.check_processes()
-        return self._here(self._join, conn, check_topic(topic))
+        return self._here(self._join, conn, topic) if self._want(conn, check_topic(topic)) else _done
 
     def unsubscribe(self, conn:Any, topic:str)->Any:
         "End the membership; nothing of `topic` that waits goes out"
-        return self._here(self._leave, conn, check_topic(topic))
+        check_topic(topic)
+        with self._lock: self._wanted.get(conn, set()).discard(topic)
+        return self._here(self._leave, conn, topic)
 
     def members(self, topic:str)->list[Any]:
         "The connections that are subscribed to `topic`, in the order in which they came"
@@ -200,6 +206,17 @@ class Members(PubSub):
         if auth is None or (isinstance(auth, (str,int)) and not isinstance(auth, bool)): return auth
         self._odd_auth = True
         return None
+
+    def _want(self, conn:Any, topic:str)->bool: # False if the connection is over
+        "Count `topic` among those of `conn`; `TooManyTopics` if it is one too many"
+        with self._lock:
+            if not conn.is_open: return False
+            mine,most = self._wanted.setdefault(conn, set()),conn.route.policy.topics
+            if topic not in mine and len(mine)>=most:
+                raise TooManyTopics(f'{conn.route.path}: a connection may be subscribed to {most} topics, and {topic!r} is one more; '
+                    'unsubscribe from another one first, or allow more with `Policy(topics=...)`')
+            mine.add(topic)
+            return True
 
     def _join(self, conn:Any, topic:str)->Any:
         if not conn.is_open: return _done

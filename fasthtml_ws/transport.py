@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log', 'sent', 'not_sent', 'Rest', 'run_now', 'Sent', 'start_task', 'find_transport', 'unwrapped', 'find_wire',
-           'unsent', 'limit_buffers', 'Calls', 'LastTask', 'Writer', 'current_task']
+           'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask', 'Writer', 'current_task']
 
 # %% ../nbs/api/11_transport.ipynb #f046fa7d
 import asyncio, logging, socket, sys, threading
@@ -137,6 +137,15 @@ def limit_buffers(
     sock = transport.get_extra_info('socket')
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6) and (option := getattr(socket, 'TCP_NOTSENT_LOWAT', None)):
         sock.setsockopt(socket.IPPROTO_TCP, option, size)
+
+# %% ../nbs/api/11_transport.ipynb #c70cb78e
+def limit_reads(
+    transport:Any, # From `find_transport`
+    size:int=16_384, # Bytes that may wait in the kernel; Linux takes this for half of it
+)->None:
+    "Keep what one read can bring small"
+    sock = transport.get_extra_info('socket')
+    if sock is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > 2*size: sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 # %% ../nbs/api/11_transport.ipynb #5f1c0a37
 class Calls:

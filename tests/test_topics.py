@@ -509,7 +509,7 @@ def test_stats(web):
     got = [a.recv(), a.recv(), b.recv()]
     until(lambda: app.hub.stats().sent==3)
     st = asdict(app.hub.stats())
-    assert st==dict(connections=2, topics=2, received=2, sent=3, bytes=sum(len(o.encode()) for o in got), waiting=0, superseded=0, slow=0, aborted=0, refused=0)
+    assert st==dict(connections=2, topics=2, received=2, sent=3, bytes=sum(len(o.encode()) for o in got), waiting=0, superseded=0, slow=0, aborted=0, throttled=0, refused=0)
     from fasthtml_ws.pubsub import stats_of
     one = stats_of(wb)
     assert (one.connections,one.topics,one.received,one.sent,one.bytes)==(1, 1, 0, 1, len(got[2].encode()))

@@ -25,7 +25,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, find_transport, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, find_transport, limit_buffers, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -250,6 +250,7 @@ class Connection(Outgoing):
             raise
         finally:
             self.writer.lost()
+            abort_later(self._transport, self.route.policy.stall_timeout)
             end = self._begin_end()
             try: await asyncio.shield(end)
             except asyncio.CancelledError:
@@ -265,6 +266,7 @@ class Connection(Outgoing):
         self.client_state = self.application_state = WebSocketState.CONNECTED
         self.writer.send = unwrapped(self._send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
+        at_shutdown(self._receive, self._restart) or at_shutdown(self.writer.send, self._restart)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.warn_once('abort', 'route %s: this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up', self.route.path)
@@ -402,10 +404,17 @@ class Connection(Outgoing):
         s.modified = False
         self.route.warn_once('session', 'route %s: a handler changed `session`; a socket cannot set the cookie of the browser, so pages will not see it', self.route.path)
 
+    def _restart(self, code:int, reason:str)->None:
+        "The server goes down: say so after what waits, and handle what has arrived"
+        if not self.is_open: return
+        jobs = list(self._jobs)
+        self.close(code, reason)
+        if not self.route.cancel: self._jobs.extend(jobs)
+
     def _over(self)->None:
         super()._over()
         self._make_room()
-        if self.application_state is WebSocketState.DISCONNECTED:
+        if self.application_state is WebSocketState.DISCONNECTED and not self._end_task:
             self._jobs.clear()
             self._begin_end()
         self.route.hub.forget(self)

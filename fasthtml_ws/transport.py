@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log', 'sent', 'not_sent', 'Rest', 'run_now', 'Sent', 'start_task', 'find_transport', 'unwrapped', 'unsent',
-           'limit_buffers', 'Calls', 'LastTask', 'Writer', 'current_task']
+           'limit_buffers', 'abort_later', 'at_shutdown', 'Calls', 'LastTask', 'Writer', 'current_task']
 
 # %% ../nbs/api/11_transport.ipynb #f046fa7d
 import asyncio, logging, socket, sys, threading
@@ -118,6 +118,27 @@ def limit_buffers(
     sock = transport.get_extra_info('socket')
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6) and (option := getattr(socket, 'TCP_NOTSENT_LOWAT', None)):
         sock.setsockopt(socket.IPPROTO_TCP, option, size)
+
+# %% ../nbs/api/11_transport.ipynb #453b9d7a
+def abort_later(
+    transport:Any, # From `find_transport`
+    seconds:float, # How long the peer has to take what is left
+)->None:
+    "Cut the line in `seconds` if the server still holds something for the peer then"
+    if transport is None or not transport.get_write_buffer_size(): return
+    def cut()->None: transport.get_write_buffer_size() and transport.abort()
+    asyncio.get_running_loop().call_later(seconds, cut)
+
+# %% ../nbs/api/11_transport.ipynb #3da9c488
+def at_shutdown(
+    call:Any, # The ASGI server's `receive` or `send`
+    f:Callable[[int,str],Any], # Called with the code and the reason of a goodbye that is to be said
+)->bool: # Will it be called?
+    "Have `f` say goodbye when the server goes down, where the server lets it"
+    server = getattr(call, '__self__', None)
+    if not hasattr(server, 'on_shutdown'): return False
+    server.on_shutdown = f
+    return True
 
 # %% ../nbs/api/11_transport.ipynb #5f1c0a37
 class Calls:

@@ -16,7 +16,7 @@ from .errors import ConfigError
 from .policy import Policy
 from .render import place_for_all, render
 from .topics import Delivery, Fanout, Topics, View
-from .transport import Calls, current_task, run_now
+from .transport import Calls, LastTask, current_task, run_now
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -109,7 +109,8 @@ class PubSub:
         await self.broker.subscribe(_everyone)
 
     async def stop(self)->None:
-        "End"
+        "End; a server that was in a hurry may have left connections, whose `disconn` has a second to run"
+        if ends := [c.end_now() for c in list(self.connections)]: await asyncio.wait(ends, timeout=LastTask.grace)
         if self._loop: await self.broker.stop()
         self._loop = None
 

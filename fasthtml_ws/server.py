@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'return_delays', 'retry_reason', 'retry_after', 'WebSocketProtocol']
 
-# %% ../nbs/api/12_server.ipynb #e51657dd
+# %% ../nbs/api/12_server.ipynb #e8d8ed97
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from .errors import CloseCode
 
-# %% ../nbs/api/12_server.ipynb #98233218
+# %% ../nbs/api/12_server.ipynb #73769e19
 returns_per_second,longest_delay = 500,60.
 
 def return_delays(
@@ -39,7 +39,7 @@ def retry_after(
     name,_,ms = reason.partition('=')
     return int(ms)/1000 if name=='retry-after-ms' and ms.isascii() and ms.isdigit() else None
 
-# %% ../nbs/api/12_server.ipynb #dff064d5
+# %% ../nbs/api/12_server.ipynb #c96ced69
 _last_look = .05 # seconds; long enough for the event loop to see what has come
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -48,7 +48,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, config:Config, server_state:ServerState, app_state:dict[str,Any], _loop:asyncio.AbstractEventLoop|None=None):
         super().__init__(config, server_state, app_state, _loop)
         self.server_state:Any = server_state # shared by all connections
-        self.on_shutdown:Callable[[int,str],Any]|None = None # called with code and reason of the goodbye that is to be said
+        self.on_shutdown:Callable[[int,str,float|None],Any]|None = None # called with code and reason of the goodbye that is to be said, and the seconds left
         self.heard_at = 0.
         self._cut_timer:asyncio.TimerHandle|None = None
 
@@ -72,10 +72,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         "The server goes down: have the peer told, and cut it off if it does not take that in time"
         delay = next(self._delays())
         grace = self.config.timeout_graceful_shutdown
+        left = None if grace is None else grace*.8
         self.stop_keepalive()
-        self._cut_timer = self.loop.call_later(self.goodbye_timeout if grace is None else grace*.8, self.transport.abort)
+        self._cut_timer = self.loop.call_later(self.goodbye_timeout if left is None else left, self.transport.abort)
         if self.on_shutdown:
-            try: self.on_shutdown(CloseCode.service_restart, retry_reason(delay)); return
+            try: self.on_shutdown(CloseCode.service_restart, retry_reason(delay), left); return
             except Exception: self.logger.exception('the goodbye to a client failed')
         super().shutdown()
 

@@ -119,7 +119,7 @@ def limit_buffers(
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6) and (option := getattr(socket, 'TCP_NOTSENT_LOWAT', None)):
         sock.setsockopt(socket.IPPROTO_TCP, option, size)
 
-# %% ../nbs/api/11_transport.ipynb #453b9d7a
+# %% ../nbs/api/11_transport.ipynb #e00a35c2
 def abort_later(
     transport:Any, # From `find_transport`
     seconds:float, # How long the peer has to take what is left
@@ -129,10 +129,10 @@ def abort_later(
     def cut()->None: transport.get_write_buffer_size() and transport.abort()
     asyncio.get_running_loop().call_later(seconds, cut)
 
-# %% ../nbs/api/11_transport.ipynb #3da9c488
+# %% ../nbs/api/11_transport.ipynb #393494af
 def at_shutdown(
     call:Any, # The ASGI server's `receive` or `send`
-    f:Callable[[int,str],Any], # Called with the code and the reason of a goodbye that is to be said
+    f:Callable[[int,str,float|None],Any], # Called with code and reason of a goodbye that is to be said, and the seconds that are left, None for no limit
 )->bool: # Will it be called?
     "Have `f` say goodbye when the server goes down, where the server lets it"
     server = getattr(call, '__self__', None)

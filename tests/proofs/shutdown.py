@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fasthtml_ws.server import longest_delay, retry_after, returns_per_second
-from tests.proofs.stalled import Healthy, handshake, root
+from tests.proofs.stalled import Healthy, frame, handshake, root
+from tests.test_serve import free_ports
 
 patience = 60 # seconds that anything may take
 
@@ -77,7 +78,6 @@ class Leaver(Healthy):
         super().take(op, data)
         if op==8 and not self.goodbye:
             self.goodbye = time.monotonic(),int.from_bytes(data[:2], 'big'),data[2:].decode()
-            from tests.proofs.stalled import frame
             self.t.write(frame(data[:2], 8))
 
 
@@ -112,8 +112,7 @@ async def crowd(port:int, proc, res:Result):
     await get(port, '/last')
     begun = time.monotonic()
     proc.send_signal(signal.SIGTERM)
-    waiting = asyncio.create_task(asyncio.to_thread(proc.wait, patience))
-    await waiting
+    await asyncio.to_thread(proc.wait, patience)
     res.exit = time.monotonic()-begun
     await asyncio.sleep(.5) # what the kernel has still to deliver
     times = [c.goodbye[0]-begun for c in clients if c.goodbye]
@@ -132,7 +131,6 @@ def run(
     "Start `serve()`, connect everyone, and end it with SIGTERM"
     soft,hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < (need := clients+stalled+200): resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard)) # the server inherits it
-    from tests.test_serve import free_ports
     res,port = Result(clients, stalled, grace),free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, 'served.py').write_text(source.replace('PORT', str(port)))

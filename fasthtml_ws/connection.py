@@ -191,7 +191,9 @@ class Outgoing(WebSocket):
 
     def _over(self)->None:
         "Nothing more can be sent: the client is gone, or we have closed"
-        if self.writer.is_lost: self.client_state = WebSocketState.DISCONNECTED
+        if self.writer.is_lost:
+            self.client_state = WebSocketState.DISCONNECTED
+            abort_later(self._transport, self.route.policy.stall_timeout)
         else: self.application_state = WebSocketState.DISCONNECTED
 
 # %% ../nbs/api/14_connection.ipynb #6a031836
@@ -250,7 +252,6 @@ class Connection(Outgoing):
             raise
         finally:
             self.writer.lost()
-            abort_later(self._transport, self.route.policy.stall_timeout)
             end = self._begin_end()
             try: await asyncio.shield(end)
             except asyncio.CancelledError:

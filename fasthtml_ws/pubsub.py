@@ -110,7 +110,7 @@ class PubSub:
 
     async def stop(self)->None:
         "End; a server that was in a hurry may have left connections, whose `disconn` has a second to run"
-        if ends := [c.end_now() for c in list(self.connections)]: await asyncio.wait(ends, timeout=LastTask.grace)
+        if ends := [c.end_now() for c in list(self.connections) if c._loop is asyncio.get_running_loop()]: await asyncio.wait(ends, timeout=LastTask.grace)
         if self._loop: await self.broker.stop()
         self._loop = None
 

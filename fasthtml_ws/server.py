@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'return_delays', 'retry_reason', 'retry_after', 'WebSocketProtocol']
 
-# %% ../nbs/api/12_server.ipynb #e8d8ed97
+# %% ../nbs/api/12_server.ipynb #1f6c9778
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from .errors import CloseCode
 
-# %% ../nbs/api/12_server.ipynb #73769e19
+# %% ../nbs/api/12_server.ipynb #f5bf7691
 returns_per_second,longest_delay = 500,60.
 
 def return_delays(
@@ -39,7 +39,7 @@ def retry_after(
     name,_,ms = reason.partition('=')
     return int(ms)/1000 if name=='retry-after-ms' and ms.isascii() and ms.isdigit() else None
 
-# %% ../nbs/api/12_server.ipynb #c96ced69
+# %% ../nbs/api/12_server.ipynb #00d8882d
 _last_look = .05 # seconds; long enough for the event loop to see what has come
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -79,6 +79,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             try: self.on_shutdown(CloseCode.service_restart, retry_reason(delay), left); return
             except Exception: self.logger.exception('the goodbye to a client failed')
         super().shutdown()
+        self.disconnected = not self.handshake_complete # a handshake that was not decided is refused, whatever the app says now
 
     def handle_connect(self, event:Any)->None:
         "A handshake; refused if the server goes down"

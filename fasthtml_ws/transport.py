@@ -119,23 +119,24 @@ def limit_buffers(
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6) and (option := getattr(socket, 'TCP_NOTSENT_LOWAT', None)):
         sock.setsockopt(socket.IPPROTO_TCP, option, size)
 
-# %% ../nbs/api/11_transport.ipynb #e00a35c2
+# %% ../nbs/api/11_transport.ipynb #a9061c8c
 def abort_later(
     transport:Any, # From `find_transport`
     seconds:float, # How long the peer has to take what is left
 )->None:
     "Cut the line in `seconds` if the server still holds something for the peer then"
     if transport is None or not transport.get_write_buffer_size(): return
-    def cut()->None: transport.get_write_buffer_size() and transport.abort()
+    def cut()->None:
+        if transport.get_write_buffer_size(): transport.abort()
     asyncio.get_running_loop().call_later(seconds, cut)
 
-# %% ../nbs/api/11_transport.ipynb #393494af
+# %% ../nbs/api/11_transport.ipynb #35dbe595
 def at_shutdown(
     call:Any, # The ASGI server's `receive` or `send`
     f:Callable[[int,str,float|None],Any], # Called with code and reason of a goodbye that is to be said, and the seconds that are left, None for no limit
 )->bool: # Will it be called?
     "Have `f` say goodbye when the server goes down, where the server lets it"
-    server = getattr(call, '__self__', None)
+    server:Any = getattr(call, '__self__', None)
     if not hasattr(server, 'on_shutdown'): return False
     server.on_shutdown = f
     return True

@@ -1,5 +1,5 @@
 "Keepalive and shutdown: under `serve()` and its class, and what is left of them under uvicorn's own classes, as the notebook lists it."
-import asyncio, os, signal, socket, ssl, subprocess, threading, time
+import signal, socket, ssl, subprocess, threading, time
 from collections import Counter
 
 import pytest
@@ -7,13 +7,14 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
 from fasthtml_ws.server import WebSocketProtocol, longest_delay, retry_after, returns_per_second
+from tests import test_serve
 from tests.conftest import need
 from tests.kit import *
-from tests.test_serve import Script, script, start_s
 from tests.test_transport import classes as all_classes, fill
 
 ours = 'fasthtml_ws.server:WebSocketProtocol'
 theirs = [o for o in all_classes if o!=ours]
+script,start_s = test_serve.script,test_serve.start_s
 soon = dict(ws_ping_interval=.1, ws_ping_timeout=.2)
 loops = pytest.mark.parametrize('loop', ['asyncio', 'uvloop'])
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning') # uvicorn's older class says that it is old
@@ -248,6 +249,33 @@ def test_goodbye_that_fails_costs_nobody_else(web):
     assert Counter(left)==Counter(conns)
 
 
+class Slow:
+    "Middleware that takes its time before the app sees a socket"
+    def __init__(self, app): self.app,self.gate,self.waiting = app,Gate(),0
+    async def __call__(self, scope, receive, send):
+        if scope['type']=='websocket': self.waiting += 1; await self.gate.passed()
+        await self.app(scope, receive, send)
+
+
+def test_handshake_that_is_not_decided_is_refused(web):
+    "And what the app accepts after that is no connection"
+    app,seen = web.app(),[]
+    app.ws('/ws', conn=lambda: seen.append('conn'), disconn=lambda: seen.append('disconn'))(lambda: None)
+    slow = Slow(app)
+    s = web.serve(slow, ws=ours)
+    raw = socket.create_connection(('127.0.0.1', s.port), wait_s)
+    raw.sendall(b'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n')
+    until(lambda: slow.waiting)
+    def stop_and_go(): # in one turn of the loop, so that the app accepts before it could see that the line is gone
+        p, = protocols(s)
+        p.shutdown()
+        slow.gate.set()
+    s.call(stop_and_go)
+    s.stop(); s.join()
+    assert raw.recv(1000).startswith(b'HTTP/1.1 500') and not seen
+    raw.close()
+
+
 @pytest.mark.parametrize('n', [1, 50_000, 1_000_000])
 def test_delays_are_bounded(n):
     from fasthtml_ws.server import return_delays
@@ -295,12 +323,26 @@ def test_elsewhere_a_dead_peer_is_told_1011(web, ws):
 @elsewhere
 def test_elsewhere_a_dead_peer_with_a_full_buffer_is_cut_off_by_the_outbox(web, ws):
     "After `Policy.stall_timeout`, whatever the ping timeout"
-    s,(c,),conns,left = crowd(web, ws=ws, policy=dict(stall_timeout=1.5), **soon)
+    s,(c,),conns,left = crowd(web, ws=ws, policy=dict(stall_timeout=.6), **soon)
     fill(s, conns)
     until(lambda: left and not s.connections)
     assert web.logged('took nothing', 'aborted')
     assert c.all()[1].code in (1006, 1011)
     web.logged('keepalive ping failed') # `websockets` stumbles over its own buffer
+
+
+@pytest.mark.parametrize('ws', [o for o in theirs if o!='websockets'])
+def test_elsewhere_a_dead_peer_that_has_not_taken_all_is_cut_off_when_more_is_sent(web, ws):
+    "uvicorn closes what cannot be closed, and tells nobody; the next message cannot be sent, and then we know"
+    s,(c,),conns,left = crowd(web, ws=ws, policy=dict(stall_timeout=.3, send_buffer=1_000_000), **soon)
+    fill(s, conns)
+    p, = s.uvicorn.server_state.connections
+    until(lambda: p.transport.is_closing())
+    time.sleep(.7)
+    assert s.connections==1 and not left and not len(conns[0].writer.outbox)
+    fill(s, conns, 1)
+    until(lambda: left and not s.connections)
+    assert c.all()[1].code in (1006, 1011)
 
 
 @elsewhere
@@ -405,6 +447,19 @@ def test_handler_that_never_ends_holds_nothing_up(script, ws):
         gone(s)
     assert s.said().count('disconn ran')==1
     assert ('a handler did not end in time' if ws==ours else 'timeout graceful shutdown exceeded') in s.said()
+
+
+def test_second_ctrl_c_waits_for_nothing(script):
+    s = script(never.replace('=1, ws', '=90, ws').replace('WS', repr(ours)))
+    s.echo()
+    with Client(s.port, '/ever') as c:
+        c.send('{}')
+        assert c.recv()=='begun'
+        s.proc.send_signal(signal.SIGINT)
+        assert c.closed().code==1012
+        s.proc.send_signal(signal.SIGINT)
+        assert gone(s)<60
+    assert s.said().count('disconn ran')==1
 
 
 def test_thread_that_never_ends_holds_nothing_up(script):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'return_delays', 'retry_reason', 'retry_after', 'WebSocketProtocol']
 
-# %% ../nbs/api/12_server.ipynb #1f6c9778
+# %% ../nbs/api/12_server.ipynb #c4f46419
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from .errors import CloseCode
 
-# %% ../nbs/api/12_server.ipynb #f5bf7691
+# %% ../nbs/api/12_server.ipynb #c2e59e20
 returns_per_second,longest_delay = 500,60.
 
 def return_delays(
@@ -39,7 +39,7 @@ def retry_after(
     name,_,ms = reason.partition('=')
     return int(ms)/1000 if name=='retry-after-ms' and ms.isascii() and ms.isdigit() else None
 
-# %% ../nbs/api/12_server.ipynb #00d8882d
+# %% ../nbs/api/12_server.ipynb #dfc19a8c
 _last_look = .05 # seconds; long enough for the event loop to see what has come
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -62,7 +62,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.pong_timer = None
         if self.close_sent or self.transport.is_closing() or self.ping_timeout is None: return
         left = self.ping_timeout + max(self.heard_at, self.ping_sent_at) - self.loop.time()
-        if self.read_paused or left>0: self.pong_timer = self.loop.call_later(max(left, _last_look), self.keepalive_timeout)
+        if self.read_paused or left>0: self.pong_timer = self.loop.call_later(left if left>0 else self.ping_timeout, self.keepalive_timeout)
         elif not looked: self.pong_timer = self.loop.call_later(_last_look, self.keepalive_timeout, True)
         else:
             self.logger.info('%s - "WebSocket %s" cut: nothing came for %g s', get_client_addr(self.scope), self.scope['path'], self.ping_timeout)

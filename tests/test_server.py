@@ -10,6 +10,7 @@ from fasthtml_ws.server import WebSocketProtocol, longest_delay, retry_after, re
 from tests import test_serve
 from tests.conftest import need
 from tests.kit import *
+from tests.proofs import shutdown
 from tests.test_transport import classes as all_classes, fill
 
 ours = 'fasthtml_ws.server:WebSocketProtocol'
@@ -108,6 +109,17 @@ def test_loop_that_was_held_costs_nobody(web, loop):
         protocols(s)[0].send_keepalive_ping()
         time.sleep(.5) # the answer comes, and the time for it is over, before anyone can look
     s.call(ping_and_hold)
+    time.sleep(.3)
+    assert conns[0].is_open and not left
+    def read_at_the_last_moment():
+        p, = protocols(s)
+        p.transport.pause_reading()
+        p.send_keepalive_ping()
+        time.sleep(.5)
+        p.transport.resume_reading()
+        p.pong_timer.cancel()
+        p.keepalive_timeout() # before what came meanwhile is read
+    s.call(read_at_the_last_moment)
     time.sleep(.3)
     assert conns[0].is_open and not left
     s.stop()
@@ -539,3 +551,10 @@ def test_unix_socket(script, tmp_path):
     c, = opened(s, 1, sock=k)
     s.proc.terminate()
     assert c.closed().code==1012 and gone(s)<60 and disconns(s)==['1']
+
+
+def test_crowd_with_stalled_clients_under_serve():
+    "The proof of bench/shutdown.py, with fewer clients; the time that serve() gives is bound to a busy machine here"
+    res = shutdown.run(50, 3, grace=60.)
+    print(res)
+    assert res.ok and res.exit>3.9 # the stalled ones had their time

@@ -139,7 +139,7 @@ def run(
         with open(log, 'wb') as f: proc = subprocess.Popen([sys.executable, 'served.py'], cwd=folder, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env)
         try:
             end = time.monotonic()+patience
-            while 'Application startup complete' not in log.read_text():
+            while 'Uvicorn running on' not in log.read_text():
                 if proc.poll() is not None or time.monotonic()>end: raise RuntimeError(log.read_text())
                 time.sleep(.02)
             asyncio.run(crowd(port, proc, res))

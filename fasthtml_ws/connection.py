@@ -267,11 +267,11 @@ class Connection(Outgoing):
         self.client_state = self.application_state = WebSocketState.CONNECTED
         self.writer.send = unwrapped(self._send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
-        at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.warn_once('abort', 'route %s: this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up', self.route.path)
         self.writer.status = step(self.writer.status, 'accept')
+        at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
         return True
 
     def _arrived(self, message:Any)->bool: # False at the end
@@ -405,24 +405,6 @@ class Connection(Outgoing):
         s.modified = False
         self.route.warn_once('session', 'route %s: a handler changed `session`; a socket cannot set the cookie of the browser, so pages will not see it', self.route.path)
 
-    def _server_ends(self, code:int, reason:str, seconds:float|None)->None:
-        "Say goodbye after what waits, and handle what has arrived, for `seconds`"
-        if seconds is not None: self._loop.call_later(seconds, self._too_late)
-        if not self.is_open: return
-        jobs = list(self._jobs)
-        self.close(code, reason)
-        if not self.route.cancel: self._jobs.extend(jobs)
-
-    def _too_late(self)->None:
-        if not self._worker: return
-        log.warning('connection %d, route %s: a handler did not end in time and was cancelled: the server goes down', self.id, self.route.path)
-        self._stop_work()
-
-    def end_now(self)->LastTask: # Done when `disconn` has run
-        "Cancel what runs, and end; for an app that stops"
-        self._stop_work()
-        return self._begin_end()
-
     def _over(self)->None:
         super()._over()
         self._make_room()
@@ -446,6 +428,24 @@ class Connection(Outgoing):
         self._spawned.discard(t)
         if not t.cancelled() and (e := t.exception()) and not isinstance(e, Disconnected):
             log.error('connection %d, route %s: a spawned task failed', self.id, self.route.path, exc_info=e)
+
+    def _server_ends(self, code:int, reason:str, seconds:float|None)->None:
+        "Say goodbye after what waits, and handle what has arrived, for `seconds`"
+        if seconds is not None: self._loop.call_later(seconds, self._too_late)
+        if not self.is_open: return
+        jobs = list(self._jobs)
+        self.close(code, reason)
+        if not self.route.cancel: self._jobs.extend(jobs)
+
+    def _too_late(self)->None:
+        if not self._worker: return
+        log.warning('connection %d, route %s: a handler did not end in time and was cancelled: the server goes down', self.id, self.route.path)
+        self._stop_work()
+
+    def end_now(self)->LastTask: # Done when `disconn` has run
+        "Cancel what runs, and end; for an app that stops"
+        self._stop_work()
+        return self._begin_end()
 
     async def _end(self)->None:
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"

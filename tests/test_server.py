@@ -500,8 +500,8 @@ def test_reload(script):
     with Client(s.port, '/more') as d: # the port is never closed
         d.send(msg='who')
         assert d.recv()!=old
-        d.leave()
         assert len(disconns(s))==1
+        d.leave()
         s.term()
     assert 'Traceback' not in s.said()
 

@@ -28,7 +28,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Rest, Sent, Writer, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Rest, Sent, Writer, abort_later, at_shutdown, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -126,8 +126,8 @@ class Outgoing(WebSocket):
         return self._put(Message({'type':'websocket.send', 'bytes':data}, len(data)))
 
     def send_json(self, data:Any, mode:str='text')->Sent: # type: ignore[override]
-        "Send `data` as JSON"
-        text = json.dumps(data, separators=(',',':'), ensure_ascii=False)
+        "Send `data` as JSON, in which no page finds a tag"
+        text = json.dumps(data, separators=(',',':'), ensure_ascii=False).replace('<', '\\u003c')
         return self.send_text(text) if mode=='text' else self.send_bytes(text.encode())
 
     def close(self, code:int=CloseCode.normal, reason:str|None=None)->Sent: # type: ignore[override]
@@ -200,7 +200,9 @@ class Outgoing(WebSocket):
 
     def _over(self)->None:
         "Nothing more can be sent: the client is gone, or we have closed"
-        if self.writer.is_lost: self.client_state = WebSocketState.DISCONNECTED
+        if self.writer.is_lost:
+            self.client_state = WebSocketState.DISCONNECTED
+            abort_later(self._transport, self.route.policy.stall_timeout)
         else: self.application_state = WebSocketState.DISCONNECTED
 
 # %% ../nbs/api/14_connection.ipynb #6a031836
@@ -289,6 +291,7 @@ class Connection(Outgoing):
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up')
         self.writer.status = step(self.writer.status, 'accept')
+        at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
         return True
 
     async def _read(self)->None:
@@ -545,6 +548,23 @@ class Connection(Outgoing):
         self._spawned.discard(t)
         if not t.cancelled() and (e := t.exception()) and not isinstance(e, Disconnected):
             log.error('connection %d, route %s: a spawned task failed', self.id, self.route.path, exc_info=e)
+
+    def _server_ends(self, code:int, reason:str, seconds:float|None)->None:
+        "Say goodbye after what waits, and handle what has arrived, for `seconds`"
+        if seconds is not None: self._loop.call_later(seconds, self._too_late)
+        if not self.is_open: return
+        if self.route.cancel: self.close(code, reason)
+        else: self._refuse(code, reason)
+
+    def _too_late(self)->None:
+        if not self._worker: return
+        log.warning('connection %d, route %s: a handler did not end in time and was cancelled: the server goes down', self.id, self.route.path)
+        self._stop_work()
+
+    def end_now(self)->LastTask: # Done when `disconn` has run
+        "Cancel what runs, and end; for an app that stops"
+        self._stop_work()
+        return self._begin_end()
 
     async def _end(self)->None:
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"

@@ -17,7 +17,7 @@ from .policy import Policy
 from .render import place_for_all, render
 from .sqlite import SQLiteBroker
 from .topics import Delivery, Fanout, Topics, View
-from .transport import Calls, current_task, run_now
+from .transport import Calls, LastTask, current_task, run_now
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -115,7 +115,8 @@ class PubSub:
         await self.broker.subscribe(_everyone)
 
     async def stop(self)->None:
-        "End"
+        "End; a server that was in a hurry may have left connections, whose `disconn` has a second to run"
+        if ends := [c.end_now() for c in list(self.connections) if c._loop is asyncio.get_running_loop()]: await asyncio.wait(ends, timeout=LastTask.grace)
         if self._loop: await self.broker.stop()
         self._loop = None
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['log', 'sent', 'not_sent', 'Rest', 'run_now', 'Sent', 'start_task', 'find_transport', 'unwrapped', 'find_wire',
-           'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask', 'Writer', 'current_task']
+           'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask', 'abort_later', 'at_shutdown', 'Writer',
+           'current_task']
 
 # %% ../nbs/api/11_transport.ipynb #f046fa7d
 import asyncio, logging, socket, sys, threading
@@ -197,6 +198,28 @@ class LastTask(asyncio.Task[Any]):
         "Ask the task to end soon"
         if not self.done() and not self._timer: self._timer = self.get_loop().call_later(self.grace, super().cancel, msg)
         return not self.done()
+
+# %% ../nbs/api/11_transport.ipynb #a9061c8c
+def abort_later(
+    transport:Any, # From `find_transport`
+    seconds:float, # How long the peer has to take what is left
+)->None:
+    "Cut the line in `seconds` if the server still holds something for the peer then"
+    if transport is None or not transport.get_write_buffer_size(): return
+    def cut()->None:
+        if transport.get_write_buffer_size(): transport.abort()
+    asyncio.get_running_loop().call_later(seconds, cut)
+
+# %% ../nbs/api/11_transport.ipynb #35dbe595
+def at_shutdown(
+    call:Any, # The ASGI server's `receive` or `send`
+    f:Callable[[int,str,float|None],Any], # Called with code and reason of a goodbye that is to be said, and the seconds that are left, None for no limit
+)->bool: # Will it be called?
+    "Have `f` say goodbye when the server goes down, where the server lets it"
+    server:Any = getattr(call, '__self__', None)
+    if not hasattr(server, 'on_shutdown'): return False
+    server.on_shutdown = f
+    return True
 
 # %% ../nbs/api/11_transport.ipynb #72af0e0b
 _gone = (OSError, RuntimeError, WebSocketDisconnect, anyio.BrokenResourceError, anyio.ClosedResourceError)

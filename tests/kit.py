@@ -132,12 +132,13 @@ class Client:
     def __init__(self, port:int, path:str='/ws',
         headers:dict|None=None, # More headers of the handshake
         buffer:int=0, # Bytes of the kernel's buffers; 0 for its own choice
+        sock:socket.socket|None=None, # One that is connected already, perhaps with TLS
     ):
-        self.sock,self.got = socket.socket(),[]
+        self.sock,self.got = sock or socket.socket(),[]
         if buffer:
             for o in (socket.SO_SNDBUF, socket.SO_RCVBUF): self.sock.setsockopt(socket.SOL_SOCKET, o, buffer)
         self.sock.settimeout(wait_s)
-        self.sock.connect(('127.0.0.1', port))
+        if not sock: self.sock.connect(('127.0.0.1', port))
         self.proto = ClientProtocol(parse_uri(f'ws://127.0.0.1:{port}{path}'), max_size=None)
         request = self.proto.connect()
         request.headers.update(headers or {})
@@ -242,7 +243,7 @@ class Web:
     "Apps, servers and clients of one test"
     def __init__(self, stock:bool):
         self.stock,self.lib,self.servers,self.clients,self.log = stock,library(stock),[],[],_Log()
-        self.threads = set(threading.enumerate())
+        self.threads,self.options = set(threading.enumerate()),{} # for every `serve`
         logging.getLogger().addHandler(self.log)
 
     def app(self, **policy):
@@ -250,7 +251,7 @@ class Web:
         return self.lib.FastHTML(secret_key='for tests', policy=self.lib.Policy(**policy) if policy else None)
 
     def serve(self, app, **kw)->Server:
-        self.servers.append(Server(app, **kw))
+        self.servers.append(Server(app, **(self.options|kw)))
         return self.servers[-1]
 
     def connect(self, path:str='/ws', **kw)->Client:

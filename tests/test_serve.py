@@ -44,7 +44,7 @@ class Script:
         env = {k:v for k,v in os.environ.items() if k not in ('PORT','PROCS','FH_PROCNUM')} | {'PYTHONPATH':str(root), 'PYTHONUNBUFFERED':'1'}
         self.out = folder/'out.txt'
         with open(self.out, 'w') as f:
-            self.proc = subprocess.Popen([sys.executable, *(args or [name])], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
+            self.proc = subprocess.Popen([sys.executable, *(o.format(port=self.port) for o in (args or [name]))], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
         self.all = {}
 
     def family(self)->dict:

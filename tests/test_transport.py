@@ -5,7 +5,7 @@ import pytest
 
 from tests.kit import *
 
-classes = [o for o in ('websockets-sansio','websockets','wsproto') if o!='wsproto' or importlib.util.find_spec('wsproto')]
+classes = [o for o in ('websockets-sansio','websockets','wsproto') if o!='wsproto' or importlib.util.find_spec('wsproto')] + ['fasthtml_ws.server:WebSocketProtocol']
 kb = 'x'*1000
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning') # uvicorn's older class says that it is old
 

@@ -109,11 +109,16 @@ class ThreadServer:
 
 class ProcessServer:
     "A script that holds `app`, served by uvicorn in a process of its own"
-    def __init__(self, script:Path):
-        with free_socket() as sock: port = sock.getsockname()[1]
+    def __init__(self, script:Path,
+        port:int=0, # 0 for a free one
+        args=(), # More of uvicorn's
+    ):
+        if not port:
+            with free_socket() as sock: port = sock.getsockname()[1]
+        self.port = port
         self.url = f'http://127.0.0.1:{port}'
         cmd = [sys.executable, '-m', 'uvicorn', f'{script.stem}:app', '--host', '127.0.0.1', '--port', str(port),
-               '--log-level', 'warning']
+               '--log-level', 'warning', *args]
         env = os.environ | dict(PYTHONPATH=os.pathsep.join([str(script.parent), str(here.parent.parent)]))
         self.proc = subprocess.Popen(cmd, cwd=script.parent, env=env)
         until(lambda: self.proc.poll() is not None or self.listens(port), 'start of the process')
@@ -251,7 +256,7 @@ class Web:
 
     def serve(self, app, **kw):
         "Serve `app` (or a script, in a process of its own) and return its address"
-        self.servers.append(ProcessServer(app) if isinstance(app, Path) else ThreadServer(app, **kw))
+        self.servers.append(ProcessServer(app, **kw) if isinstance(app, Path) else ThreadServer(app, **kw))
         return self.servers[-1].url
 
     def tab(self, url, **kw):

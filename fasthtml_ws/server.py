@@ -79,7 +79,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             try: self.on_shutdown(CloseCode.service_restart, retry_reason(delay), left); return
             except Exception: self.logger.exception('the goodbye to a client failed')
         super().shutdown()
-        self.disconnected = not self.handshake_complete # a handshake that was not decided is refused, whatever the app says now
+        if not self.handshake_complete: self.handshake_complete = self.disconnected = True # refused, whatever the app says now
 
     def handle_connect(self, event:Any)->None:
         "A handshake; refused if the server goes down"

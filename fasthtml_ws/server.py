@@ -70,20 +70,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def shutdown(self)->None:
         "The server goes down: have the peer told, and cut it off if it does not take that in time"
-        delay = next(self._delays())
-        grace = self.config.timeout_graceful_shutdown
-        left = None if grace is None else grace*.8
+        cut_at,delays = self._shutdown_plan()
+        reason = retry_reason(next(delays))
         self.stop_keepalive()
-        self._cut_timer = self.loop.call_later(self.goodbye_timeout if left is None else left, self.transport.abort)
+        self._cut_timer = self.loop.call_at(cut_at, self.transport.abort)
         if self.on_shutdown:
-            try: self.on_shutdown(CloseCode.service_restart, retry_reason(delay), left); return
+            left = None if self.config.timeout_graceful_shutdown is None else max(cut_at-self.loop.time(), 0)
+            try: self.on_shutdown(CloseCode.service_restart, reason, left); return
             except Exception: self.logger.exception('the goodbye to a client failed')
         super().shutdown()
-        self.disconnected = not self.handshake_complete # a handshake that was not decided is refused, whatever the app says now
+        if not self.handshake_complete: self.handshake_complete = self.disconnected = True # refused, whatever the app says now
 
     def handle_connect(self, event:Any)->None:
         "A handshake; refused if the server goes down"
-        if not hasattr(self.server_state, 'return_delays'): super().handle_connect(event); return
+        if not hasattr(self.server_state, 'shutdown_plan'): super().handle_connect(event); return
         self.handshake_complete = self.close_sent = True
         self.conn.send_response(self.conn.reject(503, 'The server restarts'))
         self.transport.write(b''.join(self.conn.data_to_send()))
@@ -95,8 +95,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.on_shutdown = None # whom it calls holds this protocol in turn
         super().connection_lost(exc)
 
-    def _delays(self)->Iterator[float]:
-        "What is left of the delays of this shutdown, shared by all connections of the server"
-        if not hasattr(self.server_state, 'return_delays'):
-            self.server_state.return_delays = return_delays(sum(isinstance(o, WebSocketProtocol) for o in self.connections))
-        return self.server_state.return_delays
+    def _shutdown_plan(self)->tuple[float,Iterator[float]]:
+        "When lines are cut, by the loop's clock, and what is left of the delays; made for the first connection, and the same for all"
+        state,grace = self.server_state,self.config.timeout_graceful_shutdown
+        if not hasattr(state, 'shutdown_plan'): # telling thousands takes a while, and all of them have until the same time
+            n = sum(isinstance(o, WebSocketProtocol) for o in self.connections)
+            state.shutdown_plan = self.loop.time() + (self.goodbye_timeout if grace is None else grace*.8), return_delays(n)
+        return state.shutdown_plan

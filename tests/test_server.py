@@ -1,5 +1,5 @@
 "Keepalive and shutdown: under `serve()` and its class, and what is left of them under uvicorn's own classes, as the notebook lists it."
-import signal, socket, ssl, subprocess, threading, time
+import asyncio, signal, socket, ssl, subprocess, threading, time
 from collections import Counter
 
 import pytest
@@ -16,7 +16,8 @@ from tests.test_transport import classes as all_classes, fill
 ours = 'fasthtml_ws.server:WebSocketProtocol'
 theirs = [o for o in all_classes if o!=ours]
 script,start_s = test_serve.script,test_serve.start_s
-soon = dict(ws_ping_interval=.1, ws_ping_timeout=.2)
+soon = dict(ws_ping_interval=.1, ws_ping_timeout=.2) # for what is dead
+patient = dict(ws_ping_interval=.1, ws_ping_timeout=.6) # for what is alive, on a busy machine
 loops = pytest.mark.parametrize('loop', ['asyncio', 'uvloop'])
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning') # uvicorn's older class says that it is old
 
@@ -49,9 +50,7 @@ def protocols(s): return [o for o in s.uvicorn.server_state.connections if isins
 @loops
 def test_dead_peer_is_cut_off(web, loop):
     s,(c,),conns,left = crowd(web, loop=loop, **soon)
-    begun = time.monotonic()
     until(lambda: left and not s.connections)
-    assert time.monotonic()-begun>.25 # the interval and the time for the answer, less what went by before
     assert left==conns and c.closed().code==1006
     assert not conns[0].is_open
 
@@ -67,8 +66,8 @@ def test_dead_peer_that_has_taken_nothing_is_cut_off_in_the_same_time(web, loop)
 
 
 def test_peer_that_answers_stays(web):
-    s,(c,),conns,left = crowd(web, **soon)
-    end = time.monotonic()+1.
+    s,(c,),conns,left = crowd(web, **patient)
+    end = time.monotonic()+1.5
     while time.monotonic()<end: c._read() # pings, which it answers
     assert not c.got
     c.send(msg='still here')
@@ -76,8 +75,8 @@ def test_peer_that_answers_stays(web):
 
 
 def test_peer_that_sends_but_does_not_answer_is_alive(web):
-    s,(c,),conns,left = crowd(web, **soon)
-    end = time.monotonic()+1.
+    s,(c,),conns,left = crowd(web, **patient)
+    end = time.monotonic()+1.5
     while time.monotonic()<end: c.send(msg='x'); time.sleep(.05) # reads nothing, so no pong
     assert conns[0].is_open and not left
     until(lambda: left and not s.connections) # silent now
@@ -87,15 +86,15 @@ def test_peer_whose_messages_wait_is_alive(web):
     "Reading is paused, so its answers are not seen"
     gate,seen = Gate(),[]
     async def recv(n:int): await gate.passed(); seen.append(n)
-    s,(c,),conns,left = crowd(web, recv=recv, policy=dict(inbox_messages=2), **soon)
+    s,(c,),conns,left = crowd(web, recv=recv, policy=dict(inbox_messages=2), **patient)
     for i in range(20): c.send(n=i)
     until(lambda: protocols(s)[0].read_paused)
     get = reading(c)
-    time.sleep(1.)
+    time.sleep(1.5)
     assert conns[0].is_open and not left
     gate.set()
     until(lambda: seen==list(range(20)))
-    time.sleep(.6)
+    time.sleep(1.)
     assert conns[0].is_open # its answers are seen again
     s.stop()
     assert get()[1].code==1012
@@ -203,7 +202,7 @@ def test_client_that_is_sending_is_told(web, loop):
 
 @loops
 def test_stalled_peer_is_cut_off_in_time(web, loop):
-    s,(bad,*good),conns,left = crowd(web, 4, loop=loop, timeout_graceful_shutdown=1)
+    s,(bad,*good),conns,left = crowd(web, 4, loop=loop, timeout_graceful_shutdown=2)
     fill(s, conns[:1])
     s.stop()
     assert all(c.closed().code==1012 for c in good)
@@ -215,7 +214,7 @@ def test_stalled_peer_is_cut_off_in_time(web, loop):
 
 
 def test_peer_that_does_not_answer_the_goodbye_is_cut_off(web):
-    s,(c,),conns,left = crowd(web, timeout_graceful_shutdown=1)
+    s,(c,),conns,left = crowd(web, timeout_graceful_shutdown=2)
     s.stop(); s.join()
     assert left==conns and c.closed().code==1012 # it was told, it only did not listen
 
@@ -263,26 +262,28 @@ def test_goodbye_that_fails_costs_nobody_else(web):
 
 class Slow:
     "Middleware that takes its time before the app sees a socket"
-    def __init__(self, app): self.app,self.gate,self.waiting = app,Gate(),0
+    def __init__(self, app): self.app,self.gate,self.waiting = app,asyncio.Event(),0
     async def __call__(self, scope, receive, send):
-        if scope['type']=='websocket': self.waiting += 1; await self.gate.passed()
+        if scope['type']=='websocket': self.waiting += 1; await self.gate.wait()
         await self.app(scope, receive, send)
 
 
-def test_handshake_that_is_not_decided_is_refused(web):
+@loops
+def test_handshake_that_is_not_decided_is_refused(web, loop):
     "And what the app accepts after that is no connection"
     app,seen = web.app(),[]
     app.ws('/ws', conn=lambda: seen.append('conn'), disconn=lambda: seen.append('disconn'))(lambda: None)
     slow = Slow(app)
-    s = web.serve(slow, ws=ours)
+    s = web.serve(slow, ws=ours, loop=loop)
     raw = socket.create_connection(('127.0.0.1', s.port), wait_s)
     raw.sendall(b'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n')
     until(lambda: slow.waiting)
-    def stop_and_go(): # in one turn of the loop, so that the app accepts before it could see that the line is gone
+    def stop_and_accept(): # before the loop has a turn to notice that the line is gone
         p, = protocols(s)
         p.shutdown()
+        with pytest.raises(OSError): p.send({'type':'websocket.accept'}).send(None)
         slow.gate.set()
-    s.call(stop_and_go)
+    s.call(stop_and_accept)
     s.stop(); s.join()
     assert raw.recv(1000).startswith(b'HTTP/1.1 500') and not seen
     raw.close()
@@ -310,7 +311,7 @@ async def talks(ws):
 
 @loops
 def test_other_apps(web, loop):
-    s = web.serve(Starlette(routes=[WebSocketRoute('/listens', listens), WebSocketRoute('/talks', talks)]), ws=ours, buffer=8192, loop=loop, timeout_graceful_shutdown=1)
+    s = web.serve(Starlette(routes=[WebSocketRoute('/listens', listens), WebSocketRoute('/talks', talks)]), ws=ours, buffer=8192, loop=loop, timeout_graceful_shutdown=2)
     c,bad = web.connect('/listens'),web.connect('/talks', buffer=4096)
     until(lambda: not protocols(s)[0].writable.is_set() or not protocols(s)[1].writable.is_set())
     s.stop()
@@ -536,8 +537,9 @@ def test_tls(script, tmp_path):
     until(lambda: disconns(s)==['1'])
     assert dead.all()[1].code==1006
     c, = opened(s, 1, sock=connect())
+    get = reading(c)
     s.proc.terminate()
-    assert c.closed().code==1012
+    assert get()[1].code==1012
     c.drop() # TLS has a goodbye of its own, which waits for that
     assert gone(s)<60 and disconns(s)==['1', '2']
     assert 'Traceback' not in s.said()

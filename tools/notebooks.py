@@ -70,8 +70,6 @@ async def execute(
     default = fm_default_eval(nb_frontmatter(src))
     runner = Runner(nb, timeout=timeout, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}},
                     extra_arguments=['--log-level=CRITICAL'])
-    runner.create_kernel_manager()
-    if os.name=='posix': runner.km.transport = 'ipc' # Jupyter looks for free ports, and another kernel may take them before this one has
     nb.cells.append(nbformat.v4.new_code_cell(_last, id='after-the-last'))
     runner.set_skipped([c for c in src.cells if not does_cell_eval(c, default)])
     await runner.async_execute()
@@ -114,7 +112,11 @@ def faults(
 
 async def run_one(path:Path, check:bool, timeout:float)->list[str]:
     "Execute one notebook, then compare (`check`) or store its outputs; what went wrong"
-    try: fresh = await execute(path, timeout)
+    try:
+        try: fresh = await execute(path, timeout)
+        except RuntimeError as e: # Jupyter looks for free ports, and another kernel may take one of them first
+            if 'Kernel died' not in str(e): raise
+            fresh = await execute(path, timeout)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e: return [f'{path}: {_colour.sub("", str(e))}']
     nb = read_nb(path)
     if check: return faults(path, fresh, {c.id: c.get('outputs', []) for c in nb.cells if c.cell_type == 'code'})

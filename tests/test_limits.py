@@ -380,9 +380,8 @@ def test_handlers_that_end_with_their_client_do_so_here_too(web):
 
 pings = dict(ws_ping_interval=.5, ws_ping_timeout=.5)
 
-@where
 @each_class
-@pytest.mark.parametrize('how', ['rate','inbox'])
+@pytest.mark.parametrize('how,where', [('rate','app'),('inbox','route')])
 def test_flood_of_three_ping_periods_ends_with_1013_and_never_1011(web, where, ws, how, monkeypatch):
     "It comes back whenever it is told to, as htmx does; what was accepted is handled, in order and once"
     seen,accepted,sent,codes = {},{},0,[]

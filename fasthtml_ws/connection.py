@@ -364,14 +364,14 @@ class Connection(Outgoing):
     def _check_ping(self)->None:
         "Behind what is not read stands the pong that the server waits for, if it is uvicorn"
         server,secs = getattr(self._receive, '__self__', None),self.route.policy.throttle_timeout
-        ping = getattr(server, 'ping_interval', None) and getattr(server, 'ping_timeout', None)
+        ping = not getattr(server, 'waits_for_reader', False) and getattr(server, 'ping_interval', None) and getattr(server, 'ping_timeout', None)
         if ping and ping <= secs: self.route.warn_once('ping', 'route %s: Policy.throttle_timeout (%g s) has to be below the ping timeout of the server (%g s), '
             'or a client that is held back is closed with 1011, after which htmx 2 never comes back', self.route.path, secs, ping)
 
     def _misses_pong(self)->bool:
         "Does uvicorn wait for a pong, while the loop is too busy to read all that a client sends?"
         server = getattr(self._receive, '__self__', None)
-        return bool(getattr(server, 'pending_ping_payload', None)) and self._loop.time()-server.ping_sent_at > self.route.policy.throttle_timeout # type: ignore[union-attr]
+        return not getattr(server, 'waits_for_reader', False) and bool(getattr(server, 'pending_ping_payload', None)) and self._loop.time()-server.ping_sent_at > self.route.policy.throttle_timeout # type: ignore[union-attr]
 
     def _watch_idle(self)->None:
         "Close when the client has been silent for too long; one timer, which looks again"

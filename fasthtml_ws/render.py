@@ -61,10 +61,13 @@ def _value(v:Any)->Any:
 
 def _tame(o:FT)->FT:
     "`o`, in which every child and every attribute is one that `to_xml` escapes; itself, if it is so already"
-    cs,attrs = tuple(map(_child, o.children)),o.attrs
+    cs,attrs = o.children,o.attrs
+    if not all(map(_leaf.__contains__, map(type, cs))):
+        cs = tuple(map(_child, cs))
+        if all(map(is_, cs, o.children)): cs = o.children
     for k,v in (attrs or {}).items():
         if _check_name(k) and type(v) not in _leaf: attrs = {**attrs, k:_value(v)}
-    return o if attrs is o.attrs and all(map(is_, cs, o.children)) else FT(o.tag, cs, attrs, o.void_)
+    return o if attrs is o.attrs and cs is o.children else FT(o.tag, cs, attrs, o.void_)
 
 def _xml(o:FT, indent:bool=False)->str: return str(to_xml(_tame(o), indent=indent))
 

@@ -45,6 +45,7 @@ _last_look = .05 # seconds; long enough for the event loop to see what has come
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     "A socket under uvicorn that cuts a dead line, and says goodbye when the server goes down"
     goodbye_timeout = 4.0 # Seconds that clients have to take what waits for them when the server goes down, where it sets no `timeout_graceful_shutdown`
+    waits_for_reader = True # a pong that stands behind what the app has not read yet is waited for
     def __init__(self, config:Config, server_state:ServerState, app_state:dict[str,Any], _loop:asyncio.AbstractEventLoop|None=None):
         super().__init__(config, server_state, app_state, _loop)
         self.server_state:Any = server_state # shared by all connections

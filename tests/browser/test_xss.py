@@ -1,7 +1,7 @@
 """Every way in for what a stranger typed, and every way out to a page: nothing runs, and it is seen as text.
 
-`payloads` is what is typed, `ways` is how it comes back. The first message of each way is the harmless word `plain`; every payload must give
-the very elements and attributes that this word gave, with the payload as its text. The page then gets every event that a handler could wait for,
+`payloads` is what is typed, `contents` is what a handler makes of it, `out_of` is how that gets to pages. The first message is always the harmless word
+`plain`; every payload must give the very elements and attributes that this word gave, with the payload as its text. The page then gets every event that a handler could wait for,
 and what is on it is written as HTML and read again, as htmx 2's history does. `unsafe` is the proof that the same look at the page sees a
 script that runs: HTML that the developer wrote, and all that the docs call the developer's business."""
 import json
@@ -35,7 +35,7 @@ payloads = dict(
     svg_animate=f'<svg><animate class=evil onbegin={run} attributeName=x dur=1s>',
     details=f'<details class=evil open ontoggle={run}>x</details>',
     focus=f'<input class=evil autofocus onfocus={run}>',
-    frame=f'<iframe class=evil srcdoc="<script>parent.{run.split(".")[1]}</script>"></iframe>',
+    frame='<iframe class=evil srcdoc="<script>parent.pwned=1</script>"></iframe>',
     link=f'<a class=evil href="javascript:{run}">x</a>',
     base='<base class=evil href="//evil.example/"><meta class=evil http-equiv=refresh content="0;url=/evil">',
     double_quote=f'"><svg class=evil onload={run}>',
@@ -227,7 +227,7 @@ unsafe = {k: (lambda o: f'<section class=got>{o.msg}</section>', payloads[k]) fo
     script_tag=(lambda o: got(Script(f'let name = "{o.msg}"')), f'"+({run})+"'),
     style_tag=(lambda o: got(Style(f'.x {{ color: {o.msg} }}')), f'</style>{payloads["image"]}'),
     noscript=(lambda o: got(Noscript(o.msg)), f'</noscript>{payloads["image"]}'),
-    srcdoc=(lambda o: got(Iframe(srcdoc=o.msg)), payloads['frame'].replace('parent.', 'top.')[payloads['frame'].index('<script'):].rstrip('></ifram')+'>'),
+    srcdoc=(lambda o: got(Iframe(srcdoc=o.msg)), '<script>top.pwned=1</script>'),
     send_text=(lambda o: o.ws.send_text(f'<section id=r0 hx-swap-oob=true>{o.msg}</section>') and None, payloads['image']),
     json_content=(lambda o: o.ws.send_json({'content':o.msg, 'target':'#r0'}) and None, payloads['image']), # htmx 4 only
 )

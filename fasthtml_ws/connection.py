@@ -220,6 +220,7 @@ class Connection(Outgoing):
     _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
+    _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send, route)
         self.id,self.received = next(_ids),0
@@ -357,8 +358,10 @@ class Connection(Outgoing):
         if left is not None and left <= 0: self._too_slow()
 
     def _too_slow(self)->None:
-        log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
-        self.throttled = self.is_open
+        if self._deaf: return
+        if self.is_open:
+            log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
+            self.throttled = True
         self._refuse(CloseCode.try_again_later, 'too much at once')
 
     def _check_ping(self)->None:
@@ -371,7 +374,10 @@ class Connection(Outgoing):
     def _misses_pong(self)->bool:
         "Does uvicorn wait for a pong, while the loop is too busy to read all that a client sends?"
         server = getattr(self._receive, '__self__', None)
-        return not getattr(server, 'waits_for_reader', False) and bool(getattr(server, 'pending_ping_payload', None)) and self._loop.time()-server.ping_sent_at > self.route.policy.throttle_timeout # type: ignore[union-attr]
+        if getattr(server, 'waits_for_reader', False) or not getattr(server, 'pending_ping_payload', None): return False
+        now,secs,ping = self._loop.time(),self.route.policy.throttle_timeout,server.ping_sent_at
+        if ping!=self._ping: self._ping,self._noticed = ping,now # what a bad line has kept back comes in one piece, and its pong is next
+        return now-ping > secs and now-self._noticed > secs/2
 
     def _watch_idle(self)->None:
         "Close when the client has been silent for too long; one timer, which looks again"

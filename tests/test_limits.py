@@ -437,6 +437,26 @@ def test_flood_that_only_the_work_holds_back_ends_with_1013_as_well(web, ws, loo
     assert 100 < len(seen) < 3_000 and seen==list(range(len(seen))) and len(web.logged('1013'))==1
 
 
+def test_pong_that_comes_late_with_all_the_rest_is_no_reason(web):
+    "A bad line keeps everything back, and then it comes in one piece"
+    async def recv(): pass
+    app,s = limited(web, 'app', recv, throttle_timeout=5)
+    web.connect()
+    until(lambda: app.hub.connections)
+    ws = next(iter(app.hub.connections))
+    server,seen = ws._receive.__self__,[]
+    def waits(ago, noticed=None):
+        server.pending_ping_payload,server.ping_sent_at = b'ping',-ago
+        if noticed is not None: ws._noticed = -noticed
+        return ws._misses_pong()
+    async def go():
+        ws._loop = type('Stopped', (), {'time': lambda self: 0.})() # a clock that stands still
+        try: seen.extend([ws._misses_pong(), waits(12), waits(12, noticed=2), waits(12, noticed=3), waits(4, noticed=3), waits(12.5)])
+        finally: ws._loop,server.pending_ping_payload = asyncio.get_running_loop(),None
+    s.run(go())
+    assert seen==[False, False, False, True, False, False]
+
+
 def test_flood_that_only_the_work_holds_back_is_handled_where_no_pong_is_late(web):
     "However long that takes"
     seen = []

@@ -53,6 +53,7 @@ class Result:
     news:int = 0 # Publications that each of the others got
     codes:list[int] = field(default_factory=list) # How its connections ended before it was done
     grown:float = 0. # What the server's memory grew by, MB
+    share:float = 0. # How much of a core the server got during the flood; less than all of one means that something else had it
     problems:list[str] = field(default_factory=list) # What should not have happened
 
     @property
@@ -64,7 +65,7 @@ class Result:
         news = f'{self.news:,} publications to each; ' if self.news else ''
         told = f'told to come back {len(self.codes)} times ({self.codes}); ' if self.codes else ''
         return (f'{self.kind}: {self.handled:,} frames in {self.seconds:.1f} s ({self.handled/(self.seconds or 1):,.0f}/s); {news}{told}{self.others} others: alone {ms(self.alone)}; '
-                f'flooded {ms(self.flooded)}; p99 +{self.more*1000:.1f} ms, {p(self.flooded, .99)/(p(self.alone, .99) or 1):.1f} times; memory +{self.grown:.1f} MB; '
+                f'flooded {ms(self.flooded)}; p99 +{self.more*1000:.1f} ms, {p(self.flooded, .99)/(p(self.alone, .99) or 1):.1f} times; server at {self.share:.0%} of a core; memory +{self.grown:.1f} MB; '
                 + ('ok' if self.ok else f'FAILED {self.problems[:5]}'))
 
 
@@ -199,11 +200,11 @@ def run(
             crowd.ask(lambda: time.monotonic()<warm)
             end = time.monotonic()+seconds
             res.alone = crowd.ask(lambda: time.monotonic()<end)
-            before = server.memory()
+            before,cpu,begun = server.memory(),sum(server.ps.cpu_times()[:2]),time.monotonic()
             proc = subprocess.Popen([sys.executable, '-m', 'tests.proofs.flood', str(server.port), f'/{kind}', str(frames)], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             try:
                 res.flooded = crowd.ask(lambda: proc.poll() is None)
-                res.grown = server.memory()-before
+                res.grown,res.share = server.memory()-before,(sum(server.ps.cpu_times()[:2])-cpu)/(time.monotonic()-begun)
                 out,err = proc.communicate(timeout=patience)
             finally: proc.kill(); proc.wait()
             if proc.returncode: res.problems.append(err[-500:])

@@ -373,7 +373,7 @@ class Connection(Outgoing):
 
     def _misses_pong(self)->bool:
         "Does uvicorn wait for a pong, while the loop is too busy to read all that a client sends?"
-        server = getattr(self._receive, '__self__', None)
+        server:Any = getattr(self._receive, '__self__', None)
         if getattr(server, 'waits_for_reader', False) or not getattr(server, 'pending_ping_payload', None): return False
         now,secs,ping = self._loop.time(),self.route.policy.throttle_timeout,server.ping_sent_at
         if ping!=self._ping: self._ping,self._noticed = ping,now # what a bad line has kept back comes in one piece, and its pong is next

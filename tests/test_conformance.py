@@ -103,7 +103,7 @@ def test_no_python_2_is_said_and_no_failure(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv('PATH', str(tmp_path))
     monkeypatch.delenv('FASTHTML_WS_PYTHON2', raising=False)
     for argv in ([], ['install']): assert command.main(argv) == 0
-    assert capsys.readouterr().out.count('needs Python 2.7') == 2
+    assert capsys.readouterr().out.count('needs a Python 2.7') == 2
 
 
 def test_the_kept_results_are_whole():

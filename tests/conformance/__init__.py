@@ -27,8 +27,8 @@ def python2()->Path:
     "A Python 2.7 that the suite can run on"
     pyenv = Path(os.environ.get('PYENV_ROOT') or Path.home()/'.pyenv')
     for o in [os.environ.get('FASTHTML_WS_PYTHON2'), shutil.which('python2.7'), *sorted(pyenv.glob('versions/2.7*/bin/python'))]:
-        if o and _says(o, 'import sys, ssl, zlib; print(sys.version_info[:2])')=='(2, 7)': return Path(o)
-    raise Missing('Autobahn|Testsuite needs Python 2.7, and none was found. Where there is one, name it: FASTHTML_WS_PYTHON2=/path/to/python2.7; '
+        if o and _says(o, 'import sys, ssl, zlib, pip; print(sys.version_info[:2])')=='(2, 7)': return Path(o)
+    raise Missing('Autobahn|Testsuite needs a Python 2.7 with pip, and none was found. Where there is one, name it: FASTHTML_WS_PYTHON2=/path/to/python2.7; '
                   '`pyenv install 2.7.18` builds one.')
 
 def _env()->dict[str,str]:

@@ -41,8 +41,7 @@ class Intake:
 
     def too_fast(self, now:float)->bool:
         "Is a message that comes now a reason to close?"
-        if not self._strict or not self.pace or self.since is not None: return False # what was held back comes late and all at once
-        return self.pace.wait(now) > 0
+        return self._strict and self.pace is not None and self.pace.wait(now) > 0
 
     def wait(self,
         waiting:int, # Messages in the inbox
@@ -55,7 +54,8 @@ class Intake:
 
     def accept(self, now:float)->None:
         "One message was accepted"
-        if self.pace and not (self._strict and self.since is not None): self.pace.take(now)
+        if not self.pace or (self._strict and self.since is not None): return # what was held back comes late and all at once, so it does not count
+        self.pace.take(now)
 
     def caught_up(self)->None:
         "All that the client had sent is read"

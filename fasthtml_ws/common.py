@@ -8,7 +8,7 @@ __all__ = []
 # %% ../nbs/api/17_common.ipynb #186ba84e
 from fasthtml.common import *
 from .broker import Broker, MemoryBroker
-from .errors import CloseCode, ConfigError, Disconnected, MessageError, RenderError
+from .errors import CloseCode, ConfigError, Disconnected, HandlerTimeout, MessageError, RenderError, TooManyTopics
 from .policy import Policy
 from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, serve
 

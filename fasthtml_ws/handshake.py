@@ -142,15 +142,20 @@ class Gate:
     async def admit(self,
         scope:Any, # Of the handshake; gets what `before` leaves in it
         taken:list[Any], # What was counted; to be given back with `leave`
-    )->None:
+    )->float|None: # Seconds for which the login is good; None for ever
         "Come back if the socket may be opened, raise `Refusal` if not"
         self._check_origin(scope)
         self.take(('all',), self.policy.connections, taken, 503)
         client = scope.get('client')
         if client and client[0]: self.take(('address', client[0]), self.policy.connections_per_address, taken, 429) # a unix socket has none
         funcs = [*self.app.before, *self.before]
-        if funcs: await self._ask(funcs, scope)
-        expires_in(scope)
+        try:
+            if funcs: await self._ask(funcs, scope)
+            return expires_in(scope)
+        except Refusal: raise
+        except Exception: # of `before`, or of what it returned or left behind
+            log.exception('route %s: `before` failed; the socket was refused', self.path)
+            raise Refusal(CloseCode.gate_failed, 500, broken) from None
 
     def take(self, key:Any, most:int|None, taken:list[Any], status:int)->None:
         "Count one more of `key`, or refuse"
@@ -186,9 +191,7 @@ class Gate:
             raise Refusal(CloseCode.try_again_later, 503, '', headers={'Retry-After':str(retry_after)})
         try: res = task.result()
         except HTTPException as e: await self._failed(req, e)
-        except (Exception,asyncio.CancelledError):
-            log.exception('route %s: `before` failed; the socket was refused', self.path)
-            raise Refusal(CloseCode.gate_failed, 500, broken) from None
+        except asyncio.CancelledError as e: raise RuntimeError('it raised CancelledError') from e
         for k,v in req.scope.items():
             if k not in ('type','method','scheme') and scope.get(k) is not v: scope[k] = v
         if not (self._warned or _sessions(self.app)) and session!=dict(scope.get('session') or {}):

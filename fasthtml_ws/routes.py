@@ -28,7 +28,7 @@ from .broker import Broker
 from .connection import Connection, Handler
 from .errors import CloseCode, ConfigError
 from .gate import Census, Refusal
-from .handshake import Gate, NameSessions, broken, expires_in, name_session, refuse, session_cookie
+from .handshake import Gate, NameSessions, broken, name_session, refuse, session_cookie
 from .policy import Policy
 from .pubsub import Publishing
 
@@ -105,26 +105,25 @@ class Route:
         if (await receive())['type']!='websocket.connect': return
         taken:list[Any] = []
         try:
-            try: conn = await self._admit(scope, receive, send, taken)
+            try: conn,left = await self._admit(scope, receive, send, taken)
             except Refusal as no:
                 self.hub.count_refused()
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
-            left = expires_in(scope)
             timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
             try: await conn.run(await self._cookies(scope))
             finally:
                 if timer: timer.cancel()
         finally: self.gate.leave(taken)
 
-    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any])->Connection:
-        await self.gate.admit(scope, taken)
+    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any])->tuple[Connection,float|None]:
+        left = await self.gate.admit(scope, taken)
         conn = Connection(scope, receive, send, self)
         try: user = self.hub.user_of(conn)
         except Exception:
             log.exception('route %s: Policy.user failed; the socket was refused', self.path)
             raise Refusal(CloseCode.gate_failed, 500, broken) from None
-        if user is not None: self.gate.take(('user', user), self.policy.connections_per_user, taken, 429)
-        return conn
+        if user is not None: self.gate.take(('user', str(user)), self.policy.connections_per_user, taken, 429)
+        return conn,left
 
     async def _cookies(self, scope:Any)->list[tuple[bytes,bytes]]:
         name_session(scope.get('session'))

@@ -342,6 +342,25 @@ def test_login_that_expires(web, form):
     d.ping(); d.leave()
 
 
+@pytest.mark.parametrize('left', ['soon', [], 10**400])
+def test_expiry_that_is_none_is_refused(web, left):
+    def check(req): req.scope['expires'] = left
+    app,ran = guarded(web, check)
+    s = web.serve(app)
+    assert attempt(web)[:2]==('http', 500) and attempt(web, own(s))[:2]==('closed', 4500)
+    assert not ran and len(web.logged('`before` failed'))==2
+
+
+def test_answer_that_cannot_be_made_is_a_refusal(web):
+    "What `before` returned is said to the client; where that fails, nobody knows what it would have said"
+    class Bad:
+        def __response__(self, req): raise Oops('secret')
+    app,ran = guarded(web, lambda: Bad())
+    s = web.serve(app)
+    assert attempt(web)[:2]==('http', 500) and attempt(web, own(s))[:2]==('closed', 4500)
+    assert not ran and len(web.logged('`before` failed', 'secret'))==2
+
+
 # How many
 
 def test_connections_in_all(web):

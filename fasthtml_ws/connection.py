@@ -14,7 +14,6 @@ from functools import cached_property, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
 from math import inf
-from types import CoroutineType
 from typing import Any, Protocol
 import anyio, anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -28,7 +27,7 @@ from .payload import Payload, parse_payload
 from .policy import Policy
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Rest, Sent, Writer, abort_later, at_shutdown, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -340,7 +339,7 @@ class Connection(Outgoing):
         first,self._at_once = self._at_once,False
         if self._intake.since is not None: self._count_turns(_turns)
         try:
-            rest,message = _begun(self._receive())
+            rest,message = begin(self._receive())
             if rest: return await rest
             if first: await self._others_turn()
             return message
@@ -612,14 +611,6 @@ async def _in_time(work:Coroutine[Any,Any,Any], secs:float)->Any:
     except TimeoutError as e:
         if not limit.expired(): raise
         raise HandlerTimeout(f'This took longer than {secs:g} s and was stopped') from e
-
-def _begun(work:Any)->tuple[Rest|None,Any]:
-    "What is left of `work` when it first has to wait; or None, and its result"
-    coro = work if type(work) is CoroutineType else _awaiting(work)
-    try: return Rest(coro, coro.send(None)),None
-    except StopIteration as e: return None,e.value
-
-async def _awaiting(work:Any)->Any: return await work
 
 async def _take_cancel()->None:
     "Let a cancellation that is on its way arrive"

@@ -135,7 +135,7 @@ class Hub(Publishing):
     def __init__(self,
         app:fh.FastHTML, # Any FastHTML app
         policy:Policy|None=None, # Limits for all its sockets
-        broker:Broker|None=None, # Carries publications; `MemoryBroker()` by default
+        broker:Broker|None=None, # Carries publications; by default one in memory, or in the file `policy.history`
     ):
         if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
         super().__init__(policy or Policy(), broker)

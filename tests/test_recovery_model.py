@@ -100,8 +100,8 @@ class Line:
         self.token = t if good and t.key[0]==self.key[0] and (t.cid or world.clock-t.made<=page_age) else None
         self.said_token = bool(token or at)
         self.buf,self.subs,self.own = deque(),{},{'@all', f'@user:{self.user}' if self.user else '@all', f'@session:{self.session}'}
-        self.cut = self.shut = self.noted = self.ready = False
-        self.left = set() # topics that it was unsubscribed from
+        self.cut = self.noted = self.ready = False
+        self.left,self.shut = set(),set() # topics that it was unsubscribed from, and put out of
         self.gate,self.wake,self.conn,self.recovered = None,None,None,'not asked'
         self.gone = world.loop.create_future()
         q = f'ws-at={cid}~{at}~{token}' if cid else ''
@@ -180,7 +180,7 @@ class World:
         self.loop,self.log,self.clock = _Loop(),_Log(),1000.
         self.epochs,self.pubs,self.waiting,self.topics,self.ends = [],[],[],{},[]
         self.tokens,self.lines,self.clients,self.jars,self.cookies = {},[],[],['','',''],['']
-        self.barred = {(u,t):[((0,0), None, True)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to, since the beginning
+        self.barred = {(u,t):[((0,0), None)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to
         self.aged,self.slow_page,self.disk_waits,self.n,self.wrong = (-1,0),None,False,0,None
         logging.getLogger().addHandler(self.log)
         self.start()
@@ -273,7 +273,7 @@ class World:
 
     # What is known
 
-    def is_barred(self, user, topic): return any(to is None for _,to,_ in self.barred.get((user,topic), ()))
+    def is_barred(self, user, topic): return any(to is None for _,to in self.barred.get((user,topic), ()))
 
     def forgotten(self, topic):
         "Key of the newest publication of which nothing is kept"
@@ -321,7 +321,7 @@ class World:
         p = self.pubs[int(unit[1])]
         key,u = (self.now()[0],int(at[1])),line.user
         def no(why): raise Wrong(f'{line.path} of {u!r}, connected at {line.key} with {line.token}: {p} at {key}: {why}')
-        if line.shut: no('closed')
+        if {p.topic, '*'}&line.shut: no('it was put out')
         if p.exclude and p.exclude==line.cid: no('excluded')
         if unit[3] is not None and unit[3]!=u: no(f'made for {unit[3]!r}')
         if p.topic[0]=='@':
@@ -329,8 +329,9 @@ class World:
         else:
             if p.topic not in line.subs: no('not subscribed')
             if line.subs[p.topic] and key<=line.subs[p.topic]: no('from before it subscribed again')
-            for since,to,first in self.barred.get((u,p.topic), ()):
-                if since<key and (to is None or key<=to) and not (first and line.token and not line.token.cid): no('not entitled')
+            t = line.token # that of a page opens what `conn` subscribes to, since the page was made: whoever is let in has a minute of the past
+            for since,to in self.barred.get((u,p.topic), ()):
+                if since<key and (to is None or key<=to) and not (to and t and not t.cid and since<=t.key): no('not entitled')
         if key<=line.key: # replayed
             t = line.token
             if line.noted: no('after what `conn` sent')
@@ -596,11 +597,11 @@ class Recovering(RuleBasedStateMachine):
         ts = 'abc' if topic=='*' else topic
         if all(w.is_barred(user, t) for t in ts): return
         for t in ts:
-            if not w.is_barred(user, t): w.barred.setdefault((user,t), []).append((w.now(), None, False))
+            if not w.is_barred(user, t): w.barred.setdefault((user,t), []).append((w.now(), None))
         w.ends.append((('user', user), topic, w.now()))
         for l in w.lines:
             if l.user!=user: continue
-            if topic=='*' or topic in l.subs: l.shut = True
+            if topic=='*' or topic in l.subs: l.shut.add(topic)
         for c in w.clients:
             if who_is(w.jars[c.b])[1]==user:
                 for t in ts: c.leave(t, w.now())
@@ -609,18 +610,19 @@ class Recovering(RuleBasedStateMachine):
     @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from('abc'))
     def allow(self, user, topic):
         spans = self.world.barred.get((user,topic), [])
-        for i,(since,to,first) in enumerate(spans):
-            if to is None: spans[i] = since,self.world.now(),first
+        for i,(since,to) in enumerate(spans):
+            if to is None: spans[i] = since,self.world.now()
 
     @rule(b=st.integers(0, 1), close=st.booleans(), clear=st.booleans(), user=st.sampled_from(['ann','bob']))
     def log_in_again(self, b, close, clear, user):
         w = self.world
+        if w.slow_page: self.loaded()
         self.forget(b)
         session,_ = who_is(w.jars[b])
         if close:
             w.ends.append((('session', session), '*', w.now()))
             for l in w.lines:
-                if l.session==session: l.shut = True
+                if l.session==session: l.shut.add('*')
         w.run(w.http('/logout', f'close={int(close)}&clear={int(clear)}', b))
         w.run(w.http('/login', f'user={user}', b))
 

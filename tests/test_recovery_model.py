@@ -419,7 +419,7 @@ class World:
     def read(self, c, most):
         "Take frames, one by one"
         line = c.line
-        while line and c.line is line and line.buf and most:
+        while line and c.line is line and line.buf and most and not c.missed:
             most -= 1
             m = line.pop()
             if m['type']=='websocket.close':

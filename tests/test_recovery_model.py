@@ -49,6 +49,7 @@ class Disk:
     def shutdown(self, wait=True): pass
     def step(self):
         done,f,args = self.todo.popleft()
+        if not done.set_running_or_notify_cancel(): return
         try: done.set_result(f(*args))
         except Exception as e: done.set_exception(e)
 
@@ -381,13 +382,22 @@ class World:
 
     # Clients
 
-    def new_page(self, b, kind):
-        return self.run(self.load(b, kind))
-
-    async def load(self, b, kind, heal=None):
-        "Load a page; its owners become clients, or the one that is healed goes on with it"
+    def load(self, b, kind, heal=None):
         at = self.now()
-        html = await self.http('/page', f'kind={kind}', b)
+        self.loaded(b, kind, at, self.run(self.http('/page', f'kind={kind}', b)), heal)
+
+    def load_slowly(self, b):
+        self.slow_page = self.loop.create_task(self.http('/page', 'kind=slow', b)),b,self.now()
+        self.settle()
+
+    def load_rest(self):
+        (task,b,at),self.slow_page = self.slow_page,None
+        self.page_gate.set_result(None)
+        self.settle(task)
+        self.loaded(b, 'new', at, task.result())
+
+    def loaded(self, b, kind, at, html, heal=None):
+        "A page is here: its owners become clients, or the one that is healed goes on with it"
         session,user = who_is(self.jars[b])
         found = re.findall(r'<div ([^>]*ws-connect[^>]*)>', html)
         for i,(path,attrs) in enumerate(zip(paths, found)):
@@ -430,7 +440,7 @@ class World:
                 self.settle()
                 self.take(c, line, m['text'])
             self.settle()
-        if c.missed: self.drop(c, True); self.run(self.load(c.b, 'past' if c.page=='past' else 'new', c))
+        if c.missed: self.drop(c, True); self.load(c.b, c.page, c)
 
     def take(self, c, line, text):
         m = re.fullmatch(r'<!--ws ?(.*)-->', text)
@@ -503,7 +513,7 @@ class Recovering(RuleBasedStateMachine):
         self.world = World(**kw, file=Path(self.dir.name)/'h.db' if self.dir else None)
         for b,user in enumerate(('ann','bob','')):
             if user: self.world.run(self.world.http('/login', f'user={user}', b))
-        self.world.new_page(0, 'new')
+        self.world.load(0, 'new')
 
     def pick(self, i, seq): return seq[i%len(seq)] if seq else None
 
@@ -527,22 +537,16 @@ class Recovering(RuleBasedStateMachine):
 
     @rule(b=st.integers(0, 2), kind=st.sampled_from(['new','past']))
     def load(self, b, kind):
-        if len(self.world.clients)<8: self.world.new_page(b, kind)
+        if len(self.world.clients)<8: self.world.load(b, kind)
 
     @rule(b=st.integers(0, 2))
     @precondition(lambda self: self.world and not self.world.slow_page and len(self.world.clients)<8)
     def load_slowly(self, b):
-        self.world.slow_page = self.world.loop.create_task(self.world.load(b, 'slow'))
-        self.world.settle()
+        self.world.load_slowly(b)
 
     @rule()
     @precondition(lambda self: self.world and self.world.slow_page)
-    def loaded(self):
-        w = self.world
-        w.page_gate.set_result(None)
-        w.settle(w.slow_page)
-        t,w.slow_page = w.slow_page,None
-        t.result()
+    def page_comes(self): self.world.load_rest()
 
     @rule(i=some, room=st.sampled_from([1<<30,1<<30,0,2]), slow=st.booleans())
     def open(self, i, room, slow):
@@ -616,7 +620,7 @@ class Recovering(RuleBasedStateMachine):
     @rule(b=st.integers(0, 1), close=st.booleans(), clear=st.booleans(), user=st.sampled_from(['ann','bob']))
     def log_in_again(self, b, close, clear, user):
         w = self.world
-        if w.slow_page: self.loaded()
+        if w.slow_page: w.load_rest()
         self.forget(b)
         session,_ = who_is(w.jars[b])
         if close:
@@ -658,7 +662,7 @@ class Recovering(RuleBasedStateMachine):
     @rule()
     def restart(self):
         w = self.world
-        if w.slow_page: self.loaded()
+        if w.slow_page: w.load_rest()
         for c in w.clients: w.drop(c, True)
         for l in list(w.lines): l.end()
         w.settle()
@@ -693,9 +697,7 @@ class Recovering(RuleBasedStateMachine):
             if not w: return
             w.disk_waits = False
             w.settle()
-            if w.slow_page:
-                w.page_gate.set_result(None)
-                w.settle(w.slow_page)
+            if w.slow_page: w.load_rest()
             for l in w.lines:
                 l.room = 1<<30; l.stir()
                 if l.gate and not l.gate.done(): l.gate.set_result(None)

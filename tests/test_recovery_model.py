@@ -497,6 +497,8 @@ class World:
 
 some = st.integers(0, 11)
 
+def where(f): return precondition(lambda self: self.world is not None and f(self))
+
 class Recovering(RuleBasedStateMachine):
     "What may happen"
     in_file = False
@@ -517,6 +519,19 @@ class Recovering(RuleBasedStateMachine):
 
     def pick(self, i, seq): return seq[i%len(seq)] if seq else None
 
+    @property
+    def offline(self): return [c for c in self.world.clients if not c.line and not c.over]
+    @property
+    def online(self): return [c for c in self.world.clients if c.line]
+    @property
+    def unread(self): return [c for c in self.world.clients if c.line and c.line.buf]
+    @property
+    def waiting(self): return [l for l in self.world.lines if l.gate and not l.gate.done()]
+    @property
+    def dead(self): return [l for l in self.world.lines if not self.world.client_of(l)]
+    @property
+    def members(self): return [l for l in self.world.lines if l.subs and l.conn.is_open]
+
     @rule(topic=st.sampled_from(['a','b','b','c','@user:ann','@user:bob','@all']), kind=st.sampled_from(['append','swap','swap','two','view']),
           n=st.integers(1, 5), exclude=some)
     def publish(self, topic, kind, n, exclude):
@@ -536,53 +551,60 @@ class Recovering(RuleBasedStateMachine):
         w.call(go)
 
     @rule(b=st.integers(0, 2), kind=st.sampled_from(['new','past']))
+    @where(lambda self: len(self.world.clients)<8)
     def load(self, b, kind):
-        if len(self.world.clients)<8: self.world.load(b, kind)
+        self.world.load(b, kind)
 
     @rule(b=st.integers(0, 2))
-    @precondition(lambda self: self.world and not self.world.slow_page and len(self.world.clients)<8)
+    @where(lambda self: not self.world.slow_page and len(self.world.clients)<8)
     def load_slowly(self, b):
         self.world.load_slowly(b)
 
     @rule()
-    @precondition(lambda self: self.world and self.world.slow_page)
+    @where(lambda self: self.world.slow_page)
     def page_comes(self): self.world.load_rest()
 
     @rule(i=some, room=st.sampled_from([1<<30,1<<30,0,2]), slow=st.booleans())
+    @where(lambda self: self.offline)
     def open(self, i, room, slow):
-        c = self.pick(i, [c for c in self.world.clients if not c.line and not c.over])
-        if c: self.world.open(c, room, slow)
+        self.world.open(self.pick(i, self.offline), room, slow)
 
     @rule(i=some, n=st.sampled_from([1,2,3,100,100]))
+    @where(lambda self: self.unread)
     def read(self, i, n):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: self.world.read(c, n)
+        self.world.read(self.pick(i, self.unread), n)
 
     @rule(i=some)
+    @where(lambda self: self.waiting)
     def conn_goes_on(self, i):
-        l = self.pick(i, [l for l in self.world.lines if l.gate and not l.gate.done()])
-        if l: l.gate.set_result(None); self.world.settle()
+        self.pick(i, self.waiting).gate.set_result(None)
+        self.world.settle()
 
     @rule(i=some, room=st.sampled_from([1<<30,0]))
+    @where(lambda self: self.online)
     def pace(self, i, room):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: c.line.room = room; c.line.stir(); self.world.settle()
+        l = self.pick(i, self.online).line
+        l.room = room
+        l.stir()
+        self.world.settle()
 
     @rule(i=some, noticed=st.booleans())
+    @where(lambda self: self.online)
     def drop(self, i, noticed):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: self.world.drop(c, noticed)
+        self.world.drop(self.pick(i, self.online), noticed)
 
     @rule(i=some)
+    @where(lambda self: self.dead)
     def notice(self, i):
-        l = self.pick(i, [l for l in self.world.lines if not self.world.client_of(l)])
-        if l: l.end(); self.world.settle()
+        self.pick(i, self.dead).end()
+        self.world.settle()
 
     @rule(i=some, topic=st.sampled_from('abc'))
+    @where(lambda self: self.members)
     def unsubscribe(self, i, topic):
         w = self.world
-        l = self.pick(i, [l for l in w.lines if topic in l.subs and l.conn.is_open])
-        if not l: return
+        l = self.pick(i, self.members)
+        topic = topic if topic in l.subs else min(l.subs)
         w.ends.append((('client', l.session, l.user, l.cid), topic, w.now()))
         del l.subs[topic]
         l.left.add(topic)
@@ -590,10 +612,11 @@ class Recovering(RuleBasedStateMachine):
         w.call(l.conn.unsubscribe, topic)
 
     @rule(i=some, topic=st.sampled_from('abc'))
+    @where(lambda self: self.members)
     def subscribe(self, i, topic):
         w = self.world
-        l = self.pick(i, [l for l in w.lines if l.subs and topic not in l.subs and l.conn.is_open and not w.is_barred(l.user, topic)])
-        if l: w.call(w.subscribed, l, topic, True)
+        l = self.pick(i, self.members)
+        if topic not in l.subs and not w.is_barred(l.user, topic): w.call(w.subscribed, l, topic, True)
 
     @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from(['a','b','*']))
     def ban(self, user, topic):
@@ -636,10 +659,10 @@ class Recovering(RuleBasedStateMachine):
 
     @rule(cookie=some, who=some, token=some, other=some, mix=st.sampled_from(['as it is','as it is','as it is','spliced','cut','bent','signed by another','none']),
           at=st.sampled_from(['','0','1','3','9-1','999999999999999999','own']), path=st.sampled_from([*paths]))
+    @where(lambda self: len(self.dead)<7)
     def intrude(self, cookie, who, token, other, mix, at, path):
         "Somebody connects with whatever was ever seen"
         w = self.world
-        if sum(not w.client_of(l) for l in w.lines)>6: return
         seen = list(w.tokens.values())
         t,o = seen[-1-token%len(seen)],seen[-1-other%len(seen)]
         cid = self.pick(who, ['', t.cid or 'y'*20, *(c.cid for c in w.clients)])
@@ -672,21 +695,21 @@ class Recovering(RuleBasedStateMachine):
         w.start()
 
     @rule()
-    @precondition(lambda self: self.in_file)
+    @where(lambda self: self.in_file and not self.world.disk_waits)
     def disk_waits(self): self.world.disk_waits = True
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and self.world.disk_waits)
+    @where(lambda self: self.in_file and self.world.disk_waits)
     def disk_goes_on(self): self.world.disk_waits = False; self.world.settle()
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and self.world.disk_waits)
+    @where(lambda self: self.in_file and self.world.disk_waits)
     def disk_steps(self):
         disk = self.world.broker._thread
         if disk.todo: disk.step(); self.world.settle()
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and not self.world.broker._memory)
+    @where(lambda self: self.in_file and not self.world.broker._memory)
     def disk_fails(self):
         def full(batch): raise OSError('disk full')
         self.world.broker._file.write = full

@@ -307,7 +307,10 @@ class World:
         else: sure = False
         c.spans.setdefault(topic, []).append(Span(start, None, sure))
 
-    def seen_by(self, line): return (line.key[0], int(line.at.partition('-')[0] or 0))
+    def seen_by(self, line):
+        "Key up to which `line` says that it has everything"
+        at,_,part = line.at.partition('-')
+        return line.key[0],int(at or 0)-bool(part)
 
     def client_of(self, line): return next((c for c in self.clients if c.line is line), None)
 
@@ -337,7 +340,7 @@ class World:
             t = line.token
             if line.noted: no('after what `conn` sent')
             if not t: no('no cursor opens that')
-            if key<=t.key or key<self.seen_by(line): no('from before its cursor')
+            if key<=max(t.key, self.seen_by(line)): no('from before its cursor')
             if t.cid and p.topic[0]!='@' and p.topic not in t.topics: no('not in its cursor')
             if self.ended(line, p.topic, t.key, key): no('its membership had ended')
 
@@ -499,6 +502,10 @@ some = st.integers(0, 11)
 
 def where(f): return precondition(lambda self: self.world is not None and f(self))
 
+topics = st.sampled_from(['b','a','c','@user:ann','@user:bob','@all'])
+kinds = st.sampled_from(['append','swap','two','view'])
+rooms = st.sampled_from([1<<30,0,2])
+
 class Recovering(RuleBasedStateMachine):
     "What may happen"
     in_file = False
@@ -515,7 +522,8 @@ class Recovering(RuleBasedStateMachine):
         self.world = World(**kw, file=Path(self.dir.name)/'h.db' if self.dir else None)
         for b,user in enumerate(('ann','bob','')):
             if user: self.world.run(self.world.http('/login', f'user={user}', b))
-        self.world.load(0, 'new')
+        for b in (0, 1): self.world.load(b, 'new')
+        for c in self.world.clients: self.world.open(c); self.world.read(c, 100)
 
     def pick(self, i, seq): return seq[i%len(seq)] if seq else None
 
@@ -532,8 +540,7 @@ class Recovering(RuleBasedStateMachine):
     @property
     def members(self): return [l for l in self.world.lines if l.subs and l.conn.is_open]
 
-    @rule(topic=st.sampled_from(['a','b','b','c','@user:ann','@user:bob','@all']), kind=st.sampled_from(['append','swap','swap','two','view']),
-          n=st.integers(1, 5), exclude=some)
+    @rule(topic=topics, kind=kinds, n=st.integers(1, 5), exclude=some)
     def publish(self, topic, kind, n, exclude):
         w = self.world
         lines = [l for l in w.lines if l.conn]
@@ -564,10 +571,20 @@ class Recovering(RuleBasedStateMachine):
     @where(lambda self: self.world.slow_page)
     def page_comes(self): self.world.load_rest()
 
-    @rule(i=some, room=st.sampled_from([1<<30,1<<30,0,2]), slow=st.booleans())
+    @rule(i=some, room=rooms, slow=st.booleans())
     @where(lambda self: self.offline)
-    def open(self, i, room, slow):
-        self.world.open(self.pick(i, self.offline), room, slow)
+    def open(self, i, room, slow): self.world.open(self.pick(i, self.offline), room, slow)
+
+    @rule(i=some, noticed=st.booleans(), topic=topics, kind=kinds, n=st.integers(1, 4), other=topics, room=rooms, slow=st.booleans(), more=topics)
+    @where(lambda self: self.online)
+    def come_back(self, i, noticed, topic, kind, n, other, room, slow, more):
+        "What happens most: a line breaks, and something is published before there is another"
+        c = self.pick(i, self.online)
+        self.world.drop(c, noticed)
+        self.publish(topic, kind, n, 11)
+        self.publish(other, 'append', 1, 11)
+        self.world.open(c, room, slow)
+        self.publish(more, kind, 1, 11)
 
     @rule(i=some, n=st.sampled_from([1,2,3,100,100]))
     @where(lambda self: self.unread)
@@ -580,7 +597,7 @@ class Recovering(RuleBasedStateMachine):
         self.pick(i, self.waiting).gate.set_result(None)
         self.world.settle()
 
-    @rule(i=some, room=st.sampled_from([1<<30,0]))
+    @rule(i=some, room=rooms)
     @where(lambda self: self.online)
     def pace(self, i, room):
         l = self.pick(i, self.online).line
@@ -618,7 +635,6 @@ class Recovering(RuleBasedStateMachine):
         l = self.pick(i, self.members)
         if topic not in l.subs and not w.is_barred(l.user, topic): w.call(w.subscribed, l, topic, True)
 
-    @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from(['a','b','*']))
     def ban(self, user, topic):
         w = self.world
         ts = 'abc' if topic=='*' else topic
@@ -634,13 +650,11 @@ class Recovering(RuleBasedStateMachine):
                 for t in ts: c.leave(t, w.now())
         w.call(w.hub.close, user=user, topic=None if topic=='*' else topic)
 
-    @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from('abc'))
-    def allow(self, user, topic):
-        spans = self.world.barred.get((user,topic), [])
-        for i,(since,to) in enumerate(spans):
-            if to is None: spans[i] = since,self.world.now()
+    def allow(self, user):
+        for spans in (self.world.barred.get((user,t), []) for t in 'abc'):
+            for i,(since,to) in enumerate(spans):
+                if to is None: spans[i] = since,self.world.now()
 
-    @rule(b=st.integers(0, 1), close=st.booleans(), clear=st.booleans(), user=st.sampled_from(['ann','bob']))
     def log_in_again(self, b, close, clear, user):
         w = self.world
         if w.slow_page: w.load_rest()
@@ -675,14 +689,12 @@ class Recovering(RuleBasedStateMachine):
         w.lines.append(line)
         w.settle()
 
-    @rule(seconds=st.sampled_from([page_age+1, keep_age+1]))
     def later(self, seconds):
         w = self.world
         w.disk_waits = False; w.settle() # what waits has its time from when it is written
         w.clock += seconds
         if seconds>keep_age: w.aged = w.now()
 
-    @rule()
     def restart(self):
         w = self.world
         if w.slow_page: w.load_rest()
@@ -708,11 +720,23 @@ class Recovering(RuleBasedStateMachine):
         disk = self.world.broker._thread
         if disk.todo: disk.step(); self.world.settle()
 
-    @rule()
-    @where(lambda self: self.in_file and not self.world.broker._memory)
     def disk_fails(self):
+        if not self.in_file or self.world.broker._memory: return
         def full(batch): raise OSError('disk full')
         self.world.broker._file.write = full
+
+    @rule(what=st.sampled_from(['ban','ban all','allow','log in','page expires','history expires','restart','disk fails']), user=st.sampled_from(['ann','bob']),
+          topic=st.sampled_from('ab'), b=st.integers(0, 1), close=st.booleans(), clear=st.booleans())
+    def upset(self, what, user, topic, b, close, clear):
+        "What happens seldom"
+        if what=='ban': self.ban(user, topic)
+        elif what=='ban all': self.ban(user, '*')
+        elif what=='allow': self.allow(user)
+        elif what=='log in': self.log_in_again(b, close, clear, user)
+        elif what=='page expires': self.later(page_age+1)
+        elif what=='history expires': self.later(keep_age+1)
+        elif what=='restart': self.restart()
+        else: self.disk_fails()
 
     def teardown(self):
         w = self.world

@@ -41,7 +41,7 @@ class Line:
     def put(self, msg): self.server.loop.call_soon_threadsafe(self.out.put_nowait, msg)
     def send(self, text): self.put({'type': 'websocket.send', 'text': text})
     def say(self, **kw): self.send(f'<!--ws {json.dumps(kw)}-->')
-    def hello(self, **kw): self.say(**(dict(hello=1, beat=18, acked=0, recovered=None) | kw))
+    def hello(self, **kw): self.say(**(dict(hello=1, beat=self.server.beat, acked=0, recovered=None) | kw))
     def close(self, code, reason=''): self.put({'type': 'websocket.close', 'code': code, 'reason': reason})
 
     def cut(self):
@@ -60,9 +60,9 @@ class Line:
 
 class Wire:
     "Serves one page, the script, and sockets below `/ws`"
-    def __init__(self, web, body='', cursor='first', auto=True, head='', late=''):
+    def __init__(self, web, body='', cursor='first', auto=True, beat=18, head='', late=''):
         self.htmx, self.body, self.auto, self.head, self.late = web.htmx, body or owner(cursor=cursor), auto, head, late
-        self.lines, self.posts, self.gets, self.down, self.hold = [], [], 0, False, None
+        self.beat, self.lines, self.posts, self.gets, self.down = beat, [], [], 0, False
         self.headers, self.pages = {}, {}
         self.url = web.serve(self.app, interface='asgi3')
         self.uvicorn = web.servers[-1].server

@@ -14,20 +14,20 @@ from .transport import run_now
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/13_uplink.ipynb #1eef474c
+# %% ../nbs/api/13_uplink.ipynb #85705ec1
 class Uplink(Line):
     "The messages of a client as they come in on one connection, and what happens to them"
-    __slots__ = ('id','conn','broker','cause','_before','_acked','_again','_timer','_task')
+    __slots__ = ('id','conn','broker','cause','before','_acked','_again','_timer','_task')
     delay = .05 # Seconds for which acknowledgements are collected
     def __init__(self,
         client:Client, # From `Inbox.enter`
         id:str, # What the client calls itself
         conn:Any, # The connection
         broker:Any, # Remembers what was handled
-        before:'asyncio.Task[Any]|None'=None, # What an older connection still has to do
+        before:'list[asyncio.Task[Any]]'=[], # What older connections still have to do
     ):
         super().__init__(client)
-        self.id,self.conn,self.broker,self._before = id,conn,broker,before
+        self.id,self.conn,self.broker,self.before = id,conn,broker,before
         self.cause:Cause|None = None # the message that is being handled
         self._acked,self._again = client.marked,False
         self._timer:asyncio.TimerHandle|None = None
@@ -53,7 +53,7 @@ class Uplink(Line):
         f:Callable[[str],Awaitable[None]], # Handles the message, whatever that leads to
     )->None:
         "Have a message handled, if it was not meanwhile"
-        if self._before: await asyncio.wait([self._before]); self._before = None
+        if self.before: await asyncio.wait(self.before); self.before = []
         v = self.begins(n)
         if v is Verdict.again: return self._seen()
         if v is Verdict.gap: return self.conn.refuse_unnumbered()

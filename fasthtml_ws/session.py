@@ -4,18 +4,21 @@
 
 # %% auto #0
 __all__ = ['log', 'session_path', 'session_text', 'session_changes', 'SessionChange', 'SessionWrites', 'same_login',
-           'SessionAddress']
+           'SessionAddress', 'SharedSessions']
 
-# %% ../nbs/api/15_session.ipynb #d4f41795
-import json, logging, secrets
+# %% ../nbs/api/15_session.ipynb #ed350f01
+import asyncio, json, logging, secrets
 from collections import OrderedDict
+from math import inf
 from typing import Any
+from starlette.middleware.sessions import Session
 from starlette.requests import Request
 from starlette.responses import Response
-from .errors import CloseCode
+from starlette.routing import Route
+from .errors import CloseCode, ConfigError
 from .gate import Refusal, compile_origins, may_connect
 from .handshake import name_session
-from .pubsub import session_id
+from .pubsub import Publishing, process_count, session_id
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -37,7 +40,7 @@ def session_changes(
     changed = {k:v for k,v in b.items() if k!=session_id and (k not in a or json.dumps(a[k])!=json.dumps(v))}
     return changed,[k for k in a if k not in b]
 
-# %% ../nbs/api/15_session.ipynb #815a38b6
+# %% ../nbs/api/15_session.ipynb #a87e1ec9
 class SessionChange:
     "What the handlers of one client wrote, and have not got to its browser yet"
     __slots__ = ('conn','values','gone','at')
@@ -69,7 +72,7 @@ class SessionWrites:
     ):
         self.most,self.seconds,self.patience = most,seconds,patience
         self._changes:OrderedDict[str,SessionChange] = OrderedDict()
-        self._tokens:dict[Any,str] = {} # by client
+        self._tokens:dict[str,str] = {} # by key of the client
 
     def __len__(self)->int: return len(self._changes)
 
@@ -79,7 +82,7 @@ class SessionWrites:
         now:float, # Seconds, of a clock that never goes back
     )->str: # '' if the client has a token for it
         "Keep a change; the token that its client has to be told"
-        client = conn.line.client
+        client = conn.line.client.key
         token = self._tokens.get(client, '')
         c = self._changes.get(token)
         if c: c.add(values, gone)
@@ -95,18 +98,26 @@ class SessionWrites:
     def take(self, token:str)->SessionChange|None: # None if there is none, or none any more
         "The change that waits under `token`, which is used up"
         c = self._changes.pop(token, None)
-        if c and self._tokens.get(c.conn.line.client)==token: del self._tokens[c.conn.line.client]
+        if c and self._tokens.get(key := c.conn.line.client.key)==token: del self._tokens[key]
         return c
 
-    def token_of(self, client:Any)->str: # '' if nothing waits
-        "What a client has to be told that is back"
+    def token_of(self, client:str)->str: # '' if nothing waits
+        "What the client of this key has to be told when it is back"
         return self._tokens.get(client, '')
+
+    def rename(self, old:str, new:str)->None:
+        "The client of the key `old` has another one"
+        if token := self._tokens.pop(old, ''): self._tokens[new] = token
 
     def lost(self, now:float)->list[SessionChange]:
         "Take out what has waited too long, and what is too much"
-        over = len(self._changes)-self.most
-        old = [t for i,(t,c) in enumerate(self._changes.items()) if i<over or c.at+self.seconds<=now]
-        return [c for t in old if (c := self.take(t))]
+        res:list[SessionChange] = []
+        while self._changes:
+            token,c = next(iter(self._changes.items())) # the oldest
+            if len(self._changes) <= self.most and c.at+self.seconds > now: break
+            self.take(token)
+            res.append(c)
+        return res
 
 # %% ../nbs/api/15_session.ipynb #d05293b6
 session_path = '/fasthtml_ws/session'
@@ -161,3 +172,82 @@ class SessionAddress:
         try: await conn.route.gate.ask(scope) # as if the socket were opened now
         except Refusal: raise _no(403, '`before` does not let it pass any more') from None
         if not same_login(scope.get('auth'), conn.scope.get('auth')): raise _no(403, 'somebody else is logged in')
+
+# %% ../nbs/api/15_session.ipynb #dfb1e0c7
+class SharedSessions(Publishing):
+    "The part of the hub that shares sessions between sockets and routes"
+    def __init__(self, *args:Any, **kwargs:Any):
+        super().__init__(*args, **kwargs)
+        self.session_writes = SessionWrites()
+        self.uses_session = False # does a handler of a socket ask for it?
+
+    async def start(self)->None:
+        "Begin; refuses an app whose writes to a session might not find their way"
+        if self.uses_session and self.policy.session_writes and not self.policy.islands and (n := process_count()) > 1:
+            raise ConfigError(f'socket handlers of this app ask for `session` in {n} processes, and what they write to it would have to be fetched from the right one: '
+                'run one process, or say `Policy(session_writes=False)` if they only read it')
+        await super().start()
+
+    async def stop(self)->None:
+        "End; what was not fetched by now is lost"
+        await super().stop()
+        self._lose(inf)
+
+    def session_route(self)->Route:
+        "The address at which changes are fetched"
+        return Route(session_path, SessionAddress(self).merge, methods=['POST'], name='fasthtml_ws_session')
+
+    def remember_session(self, conn:Any)->None:
+        "Note what the browser has, before any handler runs"
+        session = conn.scope.get('session')
+        if not self.policy.session_writes or not (was := session_text(session)): return
+        conn.session_was,conn.session_name = was,str(session.get(session_id, ''))
+
+    def session_written(self,
+        conn:Any, # One that `remember_session` knows
+        over:bool=False, # Is it over, and this was `disconn`?
+    )->bool: # False if the browser cannot be told
+        "A handler of `conn` has written to the session"
+        if not (now := session_text(conn.scope['session'])):
+            log.error('route %s: what a handler wrote to `session` is not JSON, so it cannot go into the cookie', conn.route.path)
+            return True
+        before,conn.session_was = conn.session_was,now
+        values,gone = session_changes(before, now)
+        if not values and not gone: return True
+        here = c if (c := conn.line.client.holder) and c.is_open else None # the client may have come back meanwhile
+        if over and not here: return False
+        loop,w = asyncio.get_running_loop(),self.session_writes
+        if not (token := w.add(conn, values, gone, loop.time())): return True
+        self._lose(loop.time())
+        loop.call_later(w.seconds+.01, lambda: self._lose(loop.time()))
+        if here: here.tell_script(session=token)
+        return True
+
+    def greeted(self, conn:Any)->None:
+        "A client is here: look after it, and tell it again what it may not have heard"
+        self.keep_alive(conn)
+        if token := self.session_writes.token_of(conn.line.client.key): conn.tell_script(session=token)
+
+    def session_named(self, conn:Any, name:str)->None:
+        "The session of `conn` has this name now, '' if it was emptied; its client stays the same"
+        client = conn.line.client
+        for c in {conn, client.holder}-{None}:
+            if name==c.session_name: continue
+            c.session_name = name
+            if name:
+                dict.__setitem__(c.scope['session'], session_id, name) # this is no write of a handler's
+                c.session_was = session_text(Session(json.loads(c.session_was), **{session_id:name})) # the browser has it as well
+                self._join(c, f'@session:{name}')
+            self._rename(client, self.key_of(c))
+            c.give_cursor(self.broker.position) # the one that it has is for the old name
+
+    def _rename(self, client:Any, key:str)->None:
+        "Know `client` by `key` from now on"
+        if key==client.key: return
+        self.session_writes.rename(client.key, key)
+        self.inbox.rename(client, key)
+        if client.marked: self._now(self.broker.handled(key, client.marked))
+
+    def _lose(self, now:float)->None:
+        for c in self.session_writes.lost(now):
+            log.warning('route %s: what a handler wrote to `session` was not fetched by the page, so other pages will not see it', c.conn.route.path)

@@ -14,7 +14,7 @@ from .transport import run_now
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/13_uplink.ipynb #85705ec1
+# %% ../nbs/api/13_uplink.ipynb #b1bebbf4
 class Uplink(Line):
     "The messages of a client as they come in on one connection, and what happens to them"
     __slots__ = ('id','conn','broker','cause','before','_acked','_again','_timer','_task')
@@ -49,10 +49,11 @@ class Uplink(Line):
         return None
 
     async def handle(self,
-        n:int, text:str, # From `take`
+        job:tuple[int,str], # From `take`
         f:Callable[[str],Awaitable[None]], # Handles the message, whatever that leads to
     )->None:
         "Have a message handled, if it was not meanwhile"
+        n,text = job
         if self.before: await asyncio.wait(self.before); self.before = []
         v = self.begins(n)
         if v is Verdict.again: return self._seen()

@@ -32,7 +32,7 @@ class Browser:
         if 'set-cookie' in headers: self.cookie = '' if 'expires=Thu, 01 Jan 1970' in headers['set-cookie'] else headers['set-cookie'].split(';')[0]
 
 
-def routes(app, before_path='/ws'):
+def routes(app):
     @app.get('/who')
     def who(sess): return json.dumps({k:v for k,v in sess.items() if k!='ws_id'})
     @app.get('/login')
@@ -41,9 +41,9 @@ def routes(app, before_path='/ws'):
     def logout(sess): sess.clear(); return 'bye'
     @app.get('/set')
     def set(sess, k:str, v:str): sess[k] = v; return 'ok'
-    def write(session, do:dict, drop:list[str]=[]):
-        session.update(do)
-        for k in drop: session.pop(k, None)
+    def write(session, data):
+        if data.get('do'): session.update(data['do'])
+        for k in data.get('drop', []): session.pop(k, None)
     app.ws('/ws')(write)
 
 def guard(req, sess):
@@ -226,7 +226,8 @@ def test_before_of_the_route_is_asked_too_and_may_fail(web):
     def check(req):
         if not ok[0]: 1/0
         req.scope['auth'] = 'x'
-    app.ws('/mine', before=check)(lambda session, do:dict: session.update(do))
+    @app.ws('/mine', before=check)
+    def write(session, data): session.update(data['do'])
     b = Browser(web, web.serve(app))
     s = b.page('/mine').open()
     assert b.fetch(written(s, do={'a':1}))==204
@@ -342,7 +343,8 @@ def test_a_session_class_of_the_apps_own_is_left_alone(web):
         def __init__(self, app, **kw): self.app = app
         async def __call__(self, scope, receive, send): scope['session'] = {}; await self.app(scope, receive, send)
     app = web.lib.FastHTML(secret_key='x', sess_cls=Mine)
-    app.ws('/ws')(lambda session, do:dict: session.update(do))
+    @app.ws('/ws')
+    def write(session, data): session.update(data['do'])
     web.serve(app)
     s = Script(web).open()
     s.say(do={'a':1})
@@ -382,7 +384,7 @@ def test_several_processes(lib_of, monkeypatch):
     start(app(session_writes=False))
     start(app(islands=True))
     plain = lib.FastHTML(secret_key='x')
-    plain.ws('/ws')(lambda msg: None) if False else plain.ws('/ws')(lambda: None)
+    plain.ws('/ws')(lambda: None)
     start(plain)
 
 

@@ -32,7 +32,7 @@ from .gate import Census, Refusal
 from .handshake import Gate, NameSessions, broken, name_session, refuse, session_cookie
 from .pages import Pages, add_script, client_js, script_path, script_route
 from .policy import Policy
-from .pubsub import Publishing
+from .session import SharedSessions
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -87,6 +87,7 @@ class Route:
         self.recv = Handler(func, reserved)
         self.conn,self.disconn = conn and Handler(conn, _for_conn),disconn and Handler(disconn, reserved)
         self.error = error and Handler(error, _for_errors)
+        hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
 
     @property
     def indent(self)->bool:
@@ -116,7 +117,9 @@ class Route:
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
             timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
-            try: await conn.run(await self._cookies(scope))
+            cookies = await self._cookies(scope)
+            if resume: self.hub.remember_session(conn)
+            try: await conn.run(cookies)
             finally:
                 if timer: timer.cancel()
         finally: self.gate.leave(taken)
@@ -136,7 +139,7 @@ class Route:
         return await session_cookie(self.hub.app, scope)
 
 # %% ../nbs/api/16_routes.ipynb #5b1c619f
-class Hub(Publishing):
+class Hub(SharedSessions):
     "What the sockets of one app share; `app.hub`"
     def __init__(self,
         app:fh.FastHTML, # Any FastHTML app
@@ -149,6 +152,7 @@ class Hub(Publishing):
         script = script_path(client_js)
         app.user_middleware += [Middleware(Pages, hub=self, script=script), Middleware(NameSessions)] # the last is the innermost
         if add_script(getattr(app, 'hdrs', []), script): app.router.routes.insert(0, script_route(client_js))
+        if self.policy.session_writes: app.router.routes.insert(0, self.session_route())
         app.middleware_stack = None # to be built anew if it is there already
         lifespan:Any = getattr(app, 'lifespan') # noqa: B009, FastHTML's, which its stub does not know
         lifespan.startup.append(self.start)

@@ -260,12 +260,17 @@ class Writer:
         if self.status is not State.open: return False
         if self._busy is _idle: return self._begin(m, in_task)
         self._busy = _behind
-        return self.outbox.put(m) or self._full()
+        return self.outbox.put(m) or self.overflow()
 
     @property
     def is_lost(self)->bool:
         "Is the peer gone?"
         return self.status is State.closed
+
+    @property
+    def is_idle(self)->bool:
+        "Would what is put now be written at once?"
+        return self._busy is _idle and self.status is State.open
 
     def close(self, code:int=CloseCode.normal, reason:str='')->None:
         "Say goodbye after all that waits; a reason has room for 123 bytes (RFC 6455, section 5.5)"
@@ -348,7 +353,8 @@ class Writer:
         if now==before: self._timer = None; stalled(); return
         self._timer = asyncio.get_running_loop().call_later(seconds, self._watch, now)
 
-    def _full(self)->bool:
+    def overflow(self)->bool: # False
+        "More waits than may: the client is told to come back"
         log.warning('a client reads too slowly: %d messages and %d bytes wait for it; closed with 1013', len(self.outbox), self.outbox.bytes)
         self.outbox.clear()
         self.slow = True

@@ -23,7 +23,7 @@ const healSpread = 2_000, healPause = 30_000, healPatience = 15_000
 const finalCodes = [1000, 1002, 1003, 1007, 1008, 1009, 1010]
 const idleCode = 4408, refusedCodes = [4401, 4403]
 
-const connectNames = ['ws-connect', 'hx-ws-connect', 'hx-ws:connect', 'data-ws-connect', 'hx-ws', 'data-hx-ws']
+const connectNames = ['ws-connect', 'hx-ws-connect', 'hx-ws:connect', 'hx-ws'].flatMap(name => [name, 'data-' + name])
 const connectSelector = connectNames.map(name => `[${CSS.escape(name)}]`).join()
 const urlOf = owner => connectNames.map(name => owner.getAttribute(name)).find(url => url !== null)
 
@@ -270,7 +270,8 @@ class Facade extends EventTarget {
 
     miss(missed) {
         const {owner, memory} = this
-        const heals = missed === 'page' && owner?.getAttribute('ws-heal') !== 'off' && Date.now() - memory.healed > healPause
+        const may = !!owner && owner.getAttribute('ws-heal') !== 'off' && Date.now() - memory.healed > healPause
+        const heals = missed === 'page' && may
         if (!emit(owner, 'ws:missed', {missed, heals}) || !heals) return
         memory.healed = Date.now()
         setTimeout(() => this.heal(), Math.random() * healSpread)

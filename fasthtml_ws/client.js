@@ -55,7 +55,8 @@ function memoryOf(owner) {
     return {client: randomId(), token, position, number: 0, kept: [], greeted: false, healed: -Infinity}
 }
 
-/* `host` is what differs between the versions of htmx: make(url), asks(facade), lost(facade, event), prepare(html). */
+/* `host` is what differs between the versions of htmx: make(url), asks(facade), lost(facade, event), prepare(html),
+and settled(), which waits until all that htmx was given is in the page. */
 class Facade extends EventTarget {
     CONNECTING = 0; OPEN = 1; CLOSING = 2; CLOSED = 3
     onopen = null; onmessage = null; onerror = null; onclose = null
@@ -271,25 +272,31 @@ class Facade extends EventTarget {
     miss(missed) {
         const {owner, memory} = this
         const may = !!owner && owner.getAttribute('ws-heal') !== 'off' && Date.now() - memory.healed > healPause
-        const heals = missed === 'page' && may
-        if (!emit(owner, 'ws:missed', {missed, heals}) || !heals) return
-        memory.healed = Date.now()
-        setTimeout(() => this.heal(), Math.random() * healSpread)
+        this.tellMissed(missed, missed === 'page' && may ? Math.random() * healSpread : null)
     }
 
+    // `wait` is null if nothing will be done about it.
+    tellMissed(missed, wait) {
+        const heals = wait !== null
+        if (!emit(this.owner, 'ws:missed', {missed, heals}) || !heals) return
+        clearTimeout(this.cure)
+        this.cure = setTimeout(() => this.heal(), wait)
+    }
+
+    // The line stays until the new content is here: a page that cannot be fetched loses nothing more.
     async heal() {
         if (this.over) return
+        this.memory.healed = Date.now()
+        const fresh = await newOwner(this.owner)
+        if (this.over) return
+        if (!fresh) return this.tellMissed('page', fresh === null ? null : healPause)
         this.healing = true
         this.rest()
-        const fresh = await newOwner(this.owner)
-        if (fresh && !this.over) {
-            await swapContent(this.owner, fresh)
-            const token = fresh.getAttribute('ws-cursor') ?? ''
-            Object.assign(this.memory, {token, position: ''})
-        }
+        await this.host.settled()
+        if (!this.over) await swapContent(this.owner, fresh)
+        const token = fresh.getAttribute('ws-cursor') ?? ''
+        Object.assign(this.memory, {token, position: ''})
         this.healing = false
-        if (this.over) return
-        if (!fresh) emit(this.owner, 'ws:missed', {missed: 'page', heals: false})
         if (!leaving) this.wake()
     }
 
@@ -424,16 +431,14 @@ function isSame(old, item) {
 
 /* ---- Healing: the content of an owner anew, and in it what the user was doing ---- */
 
-/* The owner as the address of the page has it now, or null. */
+/* The owner as the address of the page has it now; null if it is not there, undefined if nothing came. */
 async function newOwner(owner) {
-    try {
-        const response = await fetch(location.href, {cache: 'no-store', headers: {Accept: 'text/html'}, signal: AbortSignal.timeout(healPatience)})
-        if (!response.ok) return null
-        const page = new DOMParser().parseFromString(await response.text(), 'text/html')
-        const isPeer = other => owner.id ? other.id === owner.id : urlOf(other) === urlOf(owner)
-        const peers = root => [...root.querySelectorAll(connectSelector)].filter(isPeer)
-        return peers(page)[peers(document).indexOf(owner)] ?? null
-    } catch { return null }
+    const options = {cache: 'no-store', headers: {Accept: 'text/html'}, signal: AbortSignal.timeout(healPatience)}
+    const text = await fetch(location.href, options).then(response => response.ok ? response.text() : undefined).catch(() => {})
+    if (text === undefined) return undefined
+    const isPeer = other => owner.id ? other.id === owner.id : urlOf(other) === urlOf(owner)
+    const peers = root => [...root.querySelectorAll(connectSelector)].filter(isPeer)
+    return peers(new DOMParser().parseFromString(text, 'text/html'))[peers(document).indexOf(owner)] ?? null
 }
 
 async function swapContent(owner, fresh) {
@@ -522,6 +527,7 @@ function joinHtmx2() {
     const host = {
         make,
         prepare: appendOnce,
+        settled() {},
         asks(facade) {
             // ws.js itself tells of the first attempt.
             if (facade.openedAt || facade.attempts) tell(facade, 'htmx:wsConnecting', {event: {type: 'connecting'}})
@@ -587,6 +593,7 @@ function hostOf(connection, beforeConnection) {
         make: url => new WebSocket(url, connection.config.protocols),
         // Not yet: what came before may still wait for its turn in hx-ws.
         prepare: html => html,
+        settled: () => connection.receiving,
         // Apps may change the url or cancel, at every attempt.
         asks(facade) {
             connection.cancelled = false
@@ -618,7 +625,7 @@ document.addEventListener('visibilitychange', () => facades.forEach(facade => {
 
 // After a change of network the old connections are dead, and nothing says so.
 addEventListener('online', () => facades.forEach(facade => {
-    if (facade.status === 'open') facade.rest()
+    if (facade.real) facade.rest()
     facade.wake()
 }))
 

@@ -544,17 +544,28 @@ def test_a_page_may_not_heal(web, why):
     assert wire.gets==1 and len(wire.lines)==1
 
 
-@pytest.mark.parametrize('what', ['error', 'another page'])
-def test_a_page_that_cannot_heal_goes_on(web, what):
+def test_a_page_that_cannot_be_fetched_heals_later(web):
     web.allow.append('the server responded with a status of 500')
-    wire,tab,line = healing(web, body=lambda n: owner(form(), cursor='c1') if n==1 else 500 if what=='error' else '<h1>Login</h1>')
-    line.send(frame('before', 4))
+    wire,tab,line = healing(web, clock=True, body=lambda n: 500 if n==2 else owner(f'<h2>{n}</h2>'+form(), cursor=f'c{n}'))
     line.say(missed='page')
-    second = wire.line(2)
-    assert second.at[1:]==['4', 'c1']
-    second.send(frame(' after', 5))
-    expect(tab('#log')).to_have_text('before after')
-    assert told(tab, 'ws:missed')==['page', 'page']
+    wait(tab, "told.filter(t => t[0] == 'ws:missed').length == 2")
+    line.send(frame('meanwhile', 4))
+    expect(tab('#log')).to_have_text('meanwhile')
+    assert wire.lines==[line]
+    tab.page.clock.fast_forward(30_001)
+    assert wire.line(2).at[1:]==['', 'c3']
+    expect(tab('h2')).to_have_text('3')
+    only(wire, wire.lines[1])
+
+
+def test_a_page_whose_address_has_become_another_goes_on(web):
+    wire,tab,line = healing(web, clock=True, body=lambda n: owner(form(), cursor='c1') if n==1 else '<h1>Login</h1>')
+    line.say(missed='page')
+    wait(tab, "told.filter(t => t[0] == 'ws:missed').length == 2")
+    tab.page.clock.fast_forward(60_000)
+    line.send(frame('live', 4))
+    expect(tab('#log')).to_have_text('live')
+    assert wire.gets==2 and wire.lines==[line]
 
 
 def test_owners_without_an_id_heal_by_their_place(web):

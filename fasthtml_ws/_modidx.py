@@ -838,6 +838,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'fasthtml_ws.transport.Writer.overflow': ( 'api/transport.html#writer.overflow',
                                                                                   'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.Writer.put': ('api/transport.html#writer.put', 'fasthtml_ws/transport.py'),
+                                       'fasthtml_ws.transport.Writer.put_idle': ( 'api/transport.html#writer.put_idle',
+                                                                                  'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport._awaiting': ('api/transport.html#_awaiting', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport._is_sansio': ('api/transport.html#_is_sansio', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.abort_later': ('api/transport.html#abort_later', 'fasthtml_ws/transport.py'),

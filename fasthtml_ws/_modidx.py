@@ -684,8 +684,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'fasthtml_ws/session.py'),
                                      'fasthtml_ws.session.SharedSessions.greeted': ( 'api/session.html#sharedsessions.greeted',
                                                                                      'fasthtml_ws/session.py'),
-                                     'fasthtml_ws.session.SharedSessions.remember_session': ( 'api/session.html#sharedsessions.remember_session',
-                                                                                              'fasthtml_ws/session.py'),
                                      'fasthtml_ws.session.SharedSessions.session_named': ( 'api/session.html#sharedsessions.session_named',
                                                                                            'fasthtml_ws/session.py'),
                                      'fasthtml_ws.session.SharedSessions.session_route': ( 'api/session.html#sharedsessions.session_route',

@@ -325,7 +325,7 @@ def test_what_is_no_json_is_an_error_in_the_log(web):
 
 
 def test_without_a_script_the_log_warns(web):
-    b = made(web)
+    made(web)
     c = web.connect()
     c.send(do={'a':1})
     until(lambda: web.logged('/ws', 'changed `session`'))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from fasthtml_ws.inbox import Inbox, Line, Verdict, split_number
+from fasthtml_ws.inbox import Inbox, Line, Verdict
 from tests.kit import *
 from tests.memory import profile
 from tests.script import *
@@ -142,19 +142,22 @@ class _Draw:
     def draw(self, strategy): return self.r.random()<.5
 
 
+def live(seed:int):
+    r,m = random.Random(seed),Upward()
+    d = _Draw(r)
+    m.some = lambda data, cond: r.choice(found) if (found := [c for c in m.conns if cond(c)]) else None
+    m.start(seed%2==0)
+    steps = [lambda: m.say(r.randint(1, 6)), m.connect, lambda: m.arrive(d, r.randint(1, 6)), lambda: m.work(d, r.randint(1, 6)), lambda: m.begin(d),
+             lambda: m.end(d, r.random()<.5, r.choice(['done','cancelled'])), m.mark, m.acknowledge, lambda: m.over(d)]
+    for _ in range(40): r.choice(steps)()
+    if seed%3==0: m.kill()
+    for _ in range(10): r.choice(steps)()
+    m.teardown()
+
+
 def test_many_lives():
     for seed in range(3_000):
-        r = random.Random(seed)
-        m,d = Upward(),_Draw(r)
-        m.some = lambda data, cond, m=m, r=r: r.choice(found) if (found := [c for c in m.conns if cond(c)]) else None
-        m.start(seed%2==0)
-        steps = [lambda: m.say(r.randint(1, 6)), m.connect, lambda: m.arrive(d, r.randint(1, 6)), lambda: m.work(d, r.randint(1, 6)), lambda: m.begin(d),
-                 lambda: m.end(d, r.random()<.5, r.choice(['done','cancelled'])), m.mark, m.acknowledge, lambda: m.over(d)]
-        try:
-            for _ in range(40): r.choice(steps)()
-            if seed%3==0: m.kill()
-            for _ in range(10): r.choice(steps)()
-            m.teardown()
+        try: live(seed)
         except AssertionError as e: raise AssertionError(f'seed {seed}: {e}') from e
 
 

@@ -21,6 +21,7 @@ root = Path(__file__).parents[2]
 patience = 45 # seconds that a page has to come right when all is quiet; the clients' longest backoff is in it
 beaten = 24 # seconds after which a silent line has been found out
 sides = dict(left=['red', 'green'], right=['blue', 'chat'])
+small = dict(width=400, height=300) # a window that takes little to paint
 
 _page = '''
 import asyncio, secrets
@@ -39,10 +40,10 @@ async def owner(side, url):
     for topic in sides[side]:
         kept = await all_of(topic)
         logs.append(Div(topic, B(kept[-1][1] if kept else '', id=f'newest-{topic}'), Ol(*[entry(topic, *o) for o in kept], id=topic)))
-    return Div(*logs, Form(Input(name='msg', id=f'msg-{side}'), Input(name='draft', id=f'draft-{side}'), Button('Say'), ws_send=True, id=f'form-{side}'), id=side, hx_ext='ws', ws_connect=url)
+    return Div(Div(*logs, cls='logs'), Form(Input(name='msg', id=f'msg-{side}'), Input(name='draft', id=f'draft-{side}'), Button('Say'), ws_send=True, id=f'form-{side}'), id=side, hx_ext='ws', ws_connect=url)
 
 @app.get('/')
-async def home(same:int=0): return Titled('Recovery', *[await owner(o, f'/ws?side={o}' if same else f'/ws/{o}') for o in sides])
+async def home(same:int=0): return Titled('Recovery', Style('.logs { height: 3em; contain: strict; content-visibility: hidden }'), *[await owner(o, f'/ws?side={o}' if same else f'/ws/{o}') for o in sides])
 
 def side_of(ws): return ws.path_params.get('side') or ws.query_params['side']
 
@@ -330,10 +331,10 @@ class Scene:
 
     def make(self):
         "The pages, empty"
-        tab = self.window.tab if self.window else Tab(self.run.browser)
+        tab = self.window.tab if self.window else Tab(self.run.browser, viewport=small)
         self.run.stack.callback(tab.close)
         for i in range(pages.get(self.name, 1)):
-            if i and self.name!='tabs': self.run.stack.callback((tab := Tab(self.run.browser)).close)
+            if i and self.name!='tabs': self.run.stack.callback((tab := Tab(self.run.browser, viewport=small)).close)
             self.visits.append(Visit(f'{self.name}{i+1}', tab, tab.page if tab.page not in [o.page for o in self.visits] else tab.ctx.new_page(), self.line.port))
 
     def open(self, *paths):

@@ -8,13 +8,14 @@ __all__ = ['log', 'SQLiteBroker']
 # %% ../nbs/api/12_sqlite.ipynb #a0ecd796
 import asyncio, json, logging, secrets, sqlite3, time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from .broker import Broker, MemoryBroker, Position, Publication, publication_size
+from typing import Any, NamedTuple
+from .broker import Broker, History, MemoryBroker, Position, Publication, ended_topic, keep_for, publication_size
 from .errors import ConfigError
+from .policy import Keep
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -24,12 +25,21 @@ create table if not exists meta (key text primary key, value text) without rowid
 create table if not exists publications ("offset" integer primary key, topic text not null, at real not null, size integer not null, body text not null);
 create index if not exists publications_topic on publications (topic, "offset");
 create table if not exists topics (topic text primary key, messages integer not null, bytes integer not null, newest integer not null, forgotten integer not null) without rowid;
+create table if not exists clients (client text primary key, n integer not null, at real not null) without rowid;
 '''
+_select = '''
+select "offset", topic, body from publications where "offset" in (
+    select p."offset" from json_each(?) as t join publications p on p.topic=t.key and p."offset">t.value order by 1 limit ?) order by 1
+'''
+
+class _Mark(NamedTuple):
+    "A message that was handled"
+    client:str; n:int
 
 class _File:
     "The tables; used by one thread at a time"
-    def __init__(self, path:Path, messages:int, size:int, age:float, topics:int):
-        self.messages,self.size,self.age,self.topics = messages,size,age,topics
+    def __init__(self, path:Path, keep:Callable[[str],Keep], topics:int, size:int, clients:int):
+        self.keep,self.topics,self.size,self.clients = keep,topics,size,clients
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.)
         try:
             self.db.execute('pragma locking_mode=exclusive')
@@ -43,69 +53,111 @@ class _File:
         except BaseException: self.db.close(); raise
         self.epoch = self._meta('epoch', secrets.token_hex(4))
         self.forgotten = int(self._meta('forgotten', '0')) # newest offset of a topic of which nothing is kept
-        self.offset = max(int(self._meta('offset', '0')), self.db.execute('select max("offset") from publications').fetchone()[0] or 0)
+        self.offset = max(int(self._meta('offset', '0')), self._one('select max("offset") from publications') or 0)
+        self.bytes = self._one('select sum(bytes) from topics') or 0
+        self.known = self._one('select count(*) from clients')
 
     def _meta(self, key:str, default:str)->str:
         self.db.execute('insert or ignore into meta values (?,?)', (key, default))
-        return str(self.db.execute('select value from meta where key=?', (key,)).fetchone()[0])
+        return str(self._one('select value from meta where key=?', key))
 
-    def write(self, batch:list[Publication])->list[Publication]:
-        "Commit `batch` as a whole; the same with positions"
-        res,now,offset = [],time.time(),self.offset
+    def _one(self, sql:str, *args:Any)->Any:
+        row = self.db.execute(sql, args).fetchone()
+        return row and row[0]
+
+    def write(self, batch:list[Publication|_Mark])->list[Publication]:
+        "Commit `batch` as a whole; its publications with positions"
+        res,offset,bytes = [],self.offset,self.bytes
         self.db.execute('begin immediate')
         try:
-            for p in batch:
-                offset += 1
-                p = replace(p, position=Position(self.epoch, offset))
-                res.append(p)
-                size = publication_size(p)
-                self.db.execute('insert into publications values (?,?,?,?,?)', (offset, p.topic, now, size, _dump(p)))
-                self.db.execute('insert into topics values (?,1,?,?,?) on conflict (topic) do update set messages=messages+1, bytes=bytes+excluded.bytes, newest=excluded.newest',
-                                (p.topic, size, offset, self.forgotten))
-            for topic in {p.topic for p in batch}: self._trim(topic, now)
+            for o in batch:
+                if isinstance(o, Publication):
+                    self.offset += 1
+                    res.append(p := replace(o, position=Position(self.epoch, self.offset)))
+                    self._insert(p)
+                    if not p.cause: continue
+                    o = _Mark(*p.cause)
+                self._mark(o)
+            for topic in {p.topic for p in res}: self._trim(topic)
             self._trim_topics()
-            self.db.execute("update meta set value=? where key='offset'", (str(offset),))
+            self._trim_clients()
+            self.db.execute("update meta set value=? where key='offset'", (str(self.offset),))
             self.db.execute('commit')
         except BaseException:
+            self.offset,self.bytes = offset,bytes
             if self.db.in_transaction: self.db.execute('rollback')
             raise
-        self.offset = offset
         return res
 
-    def _trim(self, topic:str, now:float)->None:
+    def _insert(self, p:Publication)->None:
+        size = publication_size(p)
+        self.bytes += size
+        self.db.execute('insert into publications values (?,?,?,?,?)', (p.offset, p.topic, time.time(), size, _dump(p)))
+        self.db.execute('insert into topics values (?,1,?,?,?) on conflict (topic) do update set messages=messages+1, bytes=bytes+excluded.bytes, newest=excluded.newest',
+                        (p.topic, size, p.offset, self.forgotten))
+
+    def _mark(self, m:_Mark)->None:
+        self.known += 1 # or fewer: it is only counted whether it is time to look
+        self.db.execute('insert into clients values (?,?,?) on conflict (client) do update set n=max(n, excluded.n), at=excluded.at', (*m, time.time()))
+
+    def _trim(self, topic:str)->None:
         "Forget the oldest of `topic`, past the bounds"
         n,size = self.db.execute('select messages, bytes from topics where topic=?', (topic,)).fetchone()
-        gone,last = 0,0
+        keep,gone,last = self.keep(topic),0,0
+        too_old = time.time()-keep.age
         for offset,at,s in self.db.execute('select "offset", at, size from publications where topic=? order by "offset"', (topic,)):
-            if n<=self.messages and size<=self.size and at>=now-self.age: break
-            n -= 1; size -= s; gone += 1; last = offset
-        if not gone: return
+            if n<=keep.messages and size<=keep.bytes and at>=too_old: break
+            n -= 1; size -= s; gone += s; last = offset
+        if not last: return
+        self.bytes -= gone
         self.db.execute('delete from publications where topic=? and "offset"<=?', (topic, last))
         self.db.execute('update topics set messages=?, bytes=?, forgotten=? where topic=?', (n, size, last, topic))
 
     def _trim_topics(self)->None:
         "Forget the topics that have been quiet longest"
-        over = self.db.execute('select count(*) from topics').fetchone()[0]-self.topics
-        if over<=0: return
-        for topic,newest in self.db.execute('select topic, newest from topics order by newest limit ?', (over,)).fetchall():
+        n = self._one('select count(*) from topics')
+        if n<=self.topics and self.bytes<=self.size: return
+        for topic,newest,bytes in self.db.execute('select topic, newest, bytes from topics where topic!=? order by newest', (ended_topic,)).fetchall():
+            if n<=self.topics and (self.bytes<=self.size or n==1): break
             self.db.execute('delete from publications where topic=?', (topic,))
             self.db.execute('delete from topics where topic=?', (topic,))
+            n -= 1; self.bytes -= bytes
             self.forgotten = max(self.forgotten, newest)
         self.db.execute("update meta set value=? where key='forgotten'", (str(self.forgotten),))
 
-    def history(self, topic:str, since:int)->tuple[list[Publication],bool]:
-        "What is kept of `topic` after `since`, and whether that is all there was"
-        row = self.db.execute('select forgotten from topics where topic=?', (topic,)).fetchone()
-        rows = self.db.execute('select "offset", body from publications where topic=? and "offset">? order by "offset"', (topic, since)).fetchall()
-        return [_load(topic, body, Position(self.epoch, o)) for o,body in rows], since>=(row[0] if row else self.forgotten)
+    def _trim_clients(self)->None:
+        "Forget the clients that have been quiet longest, a tenth too many at a time"
+        if self.known<=self.clients*1.1: return
+        self.db.execute('delete from clients where client not in (select client from clients order by at desc limit ?)', (self.clients,))
+        self.known = self._one('select count(*) from clients')
+
+    def history(self, topic:str, since:int)->History:
+        "What is kept of `topic` after `since`"
+        return self.replay({topic:since}, -1)
+
+    def replay(self, since:Mapping[str,int], most:int)->History:
+        "What is kept of several topics, in one order; -1 for all of it"
+        at,whole = Position(self.epoch, self.offset),True
+        for topic,offset in since.items():
+            oldest = self._one('select at from publications where topic=? order by "offset" limit 1', topic)
+            if oldest and oldest<time.time()-self.keep(topic).age: self._trim(topic)
+            forgotten = self._one('select forgotten from topics where topic=?', topic)
+            whole = whole and offset>=(self.forgotten if forgotten is None else forgotten)
+        rows = self.db.execute(_select, (json.dumps(dict(since)), most+1 if most>=0 else -1)).fetchall()
+        if 0<=most<len(rows): rows = rows[:most]; at = Position(self.epoch, rows[-1][0])
+        return History([_load(topic, body, Position(self.epoch, o)) for o,topic,body in rows], whole, at)
+
+    def last_handled(self, client:str)->int:
+        "Number of the newest message of `client` that was handled"
+        return int(self._one('select n from clients where client=?', client) or 0)
 
     def close(self)->None: self.db.close()
 
-def _dump(p:Publication)->str: return json.dumps([p.frames, p.raw, p.view, p.data, p.exclude], ensure_ascii=False, separators=(',',':'))
+def _dump(p:Publication)->str: return json.dumps([p.frames, p.raw, p.view, p.data, p.exclude, p.cause], ensure_ascii=False, separators=(',',':'))
 
 def _load(topic:str, body:str, at:Position)->Publication:
-    frames,raw,view,data,exclude = json.loads(body)
-    return Publication(topic, tuple(map(tuple, frames)), raw, view, data, exclude, at)
+    frames,raw,view,data,exclude,cause = json.loads(body)
+    return Publication(topic, tuple(map(tuple, frames)), raw, view, data, exclude, cause and tuple(cause), at)
 
 # %% ../nbs/api/12_sqlite.ipynb #1db6d5af
 class SQLiteBroker(Broker):
@@ -113,30 +165,31 @@ class SQLiteBroker(Broker):
     local = True
     def __init__(self,
         path:str|Path, # Of the file; made if it is not there
-        messages:int=100, # Publications kept of one topic
-        bytes:int=1_048_576, # The same in characters of HTML and data
-        age:float=7*24*3600, # Seconds that a publication is kept
-        topics:int=1_000, # Topics of which anything is kept; the one that was quiet longest is forgotten first
+        keep:Keep|Mapping[str,Keep]=Keep(), # How much is kept of a topic: of each, or by pattern
+        topics:int=10_000, # Topics of which anything is kept; the one that was quiet longest is forgotten first
+        bytes:int=268_435_456, # Characters of HTML and data that are kept in all
+        clients:int=10_000, # Clients whose newest message is remembered
         pending:int=10_000, # Publications that may wait for the disk
     ):
-        self.path,self.pending = Path(path),pending
-        self._bounds = messages,bytes,age,topics
+        self.path,self.pending,self._bounds = Path(path),pending,(keep,topics,bytes,clients)
+        self._out = 0 # offset of the newest publication that went out
         self._deliver:Callable[[Publication],None]|None = None
         self._topics:set[str] = set()
         self._file:_File|None = None
         self._memory:MemoryBroker|None = None # once the file has failed
-        self._queue:deque[tuple[Publication,asyncio.Future[Position]]] = deque()
+        self._queue:deque[tuple[Publication|_Mark,asyncio.Future[Any]]] = deque()
         self._writing:asyncio.Task[None]|None = None
         self._thread:ThreadPoolExecutor|None = None
 
     async def start(self, deliver:Callable[[Publication],None])->None:
         "Open the file"
         self._deliver,self._thread = deliver,ThreadPoolExecutor(1, 'history')
-        try: self._file = await self._in_thread(_File, self.path, *self._bounds)
+        try: self._file = await self._in_thread(_File, self.path, keep_for(self._bounds[0]), *self._bounds[1:])
         except (sqlite3.Error,OSError) as e:
             self._thread.shutdown()
             raise ConfigError(f'history cannot be kept in {self.path}: {e}') from e
         except BaseException: self._thread.shutdown(); raise
+        self._out = self._file.offset
 
     async def stop(self)->None:
         "Write what waits, and close the file"
@@ -149,12 +202,30 @@ class SQLiteBroker(Broker):
     async def publish(self, p:Publication)->Position:
         "Write `p`, and deliver it when it is written"
         if self._memory: return await self._memory.publish(p)
-        if not self._file: raise ConfigError('history is kept in a file that is not open: the app has not started, or has ended')
+        self._open()
         if len(self._queue) >= self.pending: raise BufferError(f'{self.pending} publications wait for {self.path}: the disk is slower than what is published')
-        future:asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-        self._queue.append((p, future))
+        position:Position = await self._queued(p)
+        return position
+
+    async def handled(self, client:str, n:int)->None:
+        "Remember that message `n` of `client` was handled; in the file when this returns"
+        if self._memory: await self._memory.handled(client, n)
+        else: self._open(); await self._queued(_Mark(client, n))
+
+    async def last_handled(self, client:str)->int:
+        "Number of the newest message of `client` that was handled"
+        n = await self._in_thread(self._open().last_handled, client) if self._file else 0
+        return max(n, await self._memory.last_handled(client)) if self._memory else n
+
+    def _open(self)->_File:
+        if not self._file: raise ConfigError('history is kept in a file that is not open: the app has not started, or has ended')
+        return self._file
+
+    def _queued(self, o:Publication|_Mark)->'asyncio.Future[Any]':
+        future:asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((o, future))
         if not self._writing: self._writing = asyncio.get_running_loop().create_task(self._write())
-        return await future
+        return future
 
     async def subscribe(self, topic:str)->None:
         "Deliver `topic`"
@@ -166,21 +237,20 @@ class SQLiteBroker(Broker):
         self._topics.discard(topic)
         if self._memory: await self._memory.unsubscribe(topic)
 
-    async def history(self, topic:str, since:int=0)->tuple[list[Publication],bool]:
+    async def history(self, topic:str, since:int=0)->History:
         "What is still known of `topic`"
         if self._memory: return await self._memory.history(topic, since)
-        if not self._file: raise ConfigError('history is kept in a file that is not open: the app has not started, or has ended')
-        return await self._in_thread(self._file.history, topic, since)
+        return await self._in_thread(self._open().history, topic, since)
+
+    async def replay(self, since:Mapping[str,int], most:int=100)->History:
+        "What is still known of several topics, in one order"
+        if self._memory: return await self._memory.replay(since, most)
+        return await self._in_thread(self._open().replay, since, most)
 
     @property
-    def epoch(self)->str:
-        "Names one unbroken history; '' before there is any"
-        return self._memory.epoch if self._memory else self._file.epoch if self._file else ''
-
-    @property
-    def offset(self)->int:
-        "Of the newest publication that went out"
-        return self._memory.offset if self._memory else self._file.offset if self._file else 0
+    def position(self)->Position:
+        "Of the newest publication that went out; '' and 0 before the file is open"
+        return self._memory.position if self._memory else Position(self._file.epoch if self._file else '', self._out)
 
     async def _in_thread(self, f:Callable[...,Any], *args:Any)->Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, f, *args)
@@ -191,28 +261,32 @@ class SQLiteBroker(Broker):
         try:
             while self._queue and not self._memory:
                 batch = list(self._queue)
-                try: written = await self._in_thread(self._file.write, [p for p,_ in batch])
+                try: written = iter(await self._in_thread(self._file.write, [o for o,_ in batch]))
                 except Exception as e: await self._fail(e); break
-                for _ in batch: self._queue.popleft()
-                for (_,future),p in zip(batch, written): self._deliver_one(p, future)
+                for o,future in batch:
+                    self._queue.popleft()
+                    if isinstance(o, _Mark): _answer(future, None)
+                    else: self._went_out(next(written), future)
             while self._queue: # the file has failed
-                p,future = self._queue.popleft()
+                o,future = self._queue.popleft()
                 assert self._memory
-                position = await self._memory.publish(p)
-                if not future.cancelled(): future.set_result(position)
+                _answer(future, await (self._memory.handled(*o) if isinstance(o, _Mark) else self._memory.publish(o)))
         finally: self._writing = None
 
-    def _deliver_one(self, p:Publication, future:'asyncio.Future[Position]')->None:
-        assert p.position
+    def _went_out(self, p:Publication, future:'asyncio.Future[Any]')->None:
+        self._out = p.offset
         try:
             if self._deliver and p.topic in self._topics: self._deliver(p)
         except Exception: log.exception('delivering to %r failed', p.topic)
-        if not future.cancelled(): future.set_result(p.position)
+        _answer(future, p.position)
 
     async def _fail(self, e:Exception)->None:
         "Go on in memory"
         log.error('%s cannot be written (%s): history begins anew, in memory, and ends with this process', self.path, e)
-        memory = MemoryBroker(*self._bounds[:2], topics=self._bounds[3])
+        memory = MemoryBroker(*self._bounds)
         await memory.start(lambda p: self._deliver(p) if self._deliver else None)
         for t in self._topics: await memory.subscribe(t)
         self._memory = memory
+
+def _answer(future:'asyncio.Future[Any]', res:Any)->None:
+    if not future.done(): future.set_result(res) # nobody waits for one that was cancelled

@@ -267,6 +267,11 @@ class Writer:
         "Is the peer gone?"
         return self.status is State.closed
 
+    @property
+    def is_idle(self)->bool:
+        "Would what is put now be written at once?"
+        return self._busy is _idle and self.status is State.open
+
     def close(self, code:int=CloseCode.normal, reason:str='')->None:
         "Say goodbye after all that waits; a reason has room for 123 bytes (RFC 6455, section 5.5)"
         if self.status is not State.open: return

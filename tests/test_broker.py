@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from fasthtml_ws.broker import Broker, MemoryBroker, Position, Publication, check_broker, check_topic
 from fasthtml_ws.errors import ConfigError
+from fasthtml_ws.policy import Keep
 
 
 def test_memory_broker_keeps_the_contract(): asyncio.run(check_broker(MemoryBroker))
@@ -17,7 +18,7 @@ def test_contract_can_be_broken():
     with pytest.raises(AssertionError, match='nothing after unsubscribe'): asyncio.run(check_broker(Forgetful))
 
 
-@pytest.mark.parametrize('method, args', [('start', [print]), ('stop', []), ('publish', [Publication('t')]), ('subscribe', ['t']), ('unsubscribe', ['t']), ('history', ['t'])])
+@pytest.mark.parametrize('method, args', [('start', [print]), ('stop', []), ('publish', [Publication('t')]), ('subscribe', ['t']), ('unsubscribe', ['t']), ('history', ['t']), ('handled', ['c', 1]), ('last_handled', ['c'])])
 def test_unfinished_broker_says_what_it_lacks(method, args):
     with pytest.raises(ConfigError, match=f'Broker has no `{method}`'): asyncio.run(getattr(Broker(), method)(*args))
 
@@ -39,7 +40,7 @@ def test_nothing_is_delivered_before_start_and_after_stop():
         await b.stop()
         at.append(await b.publish(Publication('t', raw='after')))
         return at,await b.history('t')
-    at,(known,whole) = asyncio.run(go())
+    at,(known,whole,_) = asyncio.run(go())
     assert [p.raw for p in got]==['now']
     assert [p.position for p in known]==at and whole and [o.offset for o in at]==[1,2,3]
 
@@ -87,14 +88,14 @@ class Plain:
 def test_history_is_that_of_a_plain_list(done, messages, bytes, topics, since):
     "It is what a plain list would keep; and it is never called whole when something is missing"
     async def go():
-        b,plain = MemoryBroker(messages, bytes, topics),Plain(messages, bytes, topics)
+        b,plain = MemoryBroker(Keep(messages=messages, bytes=bytes), topics),Plain(messages, bytes, topics)
         for i,o in enumerate(done, 1):
             p = publication(*o)
             assert await b.publish(p)==Position(b.epoch, i)
             plain.publish(p)
             assert len(b._kept)<=topics and all(len(k.items)<=messages and k.bytes<=bytes and k.bytes==sum(map(size, k.items)) for k in b._kept.values())
         for t in names:
-            known,whole = await b.history(t, since)
+            known,whole,_ = await b.history(t, since)
             want,after = plain.history(t, since)
             assert [p.position.offset for p in known]==want and [p.raw for p in known]==[plain.all[o-1].raw for o in want]
             if whole: assert want==after, 'called whole, and something is missing'
@@ -104,11 +105,11 @@ def test_history_is_that_of_a_plain_list(done, messages, bytes, topics, since):
 
 def test_one_publication_that_is_larger_than_the_bound_is_delivered_and_not_kept():
     async def go():
-        b,got = MemoryBroker(bytes=10),[]
+        b,got = MemoryBroker(Keep(bytes=10)),[]
         await b.start(got.append)
         await b.subscribe('t')
         await b.publish(Publication('t', raw='x'*11))
-        return got,await b.history('t'),await b.history('t', 1)
+        return got,(await b.history('t'))[:2],(await b.history('t', 1))[:2]
     got,none,later = asyncio.run(go())
     assert len(got)==1 and none==([], False) and later==([], True)
 

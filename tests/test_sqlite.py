@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from fasthtml_ws.broker import MemoryBroker, Publication, check_broker
 from fasthtml_ws.errors import ConfigError
+from fasthtml_ws.policy import Keep
 from fasthtml_ws.sqlite import SQLiteBroker
 from tests.kit import *
 from tests.memory import profile
@@ -25,17 +26,17 @@ def test_contract(tmp_path): run(check_broker(lambda: SQLiteBroker(tmp_path/'h.d
 def test_what_was_published_is_there_after_a_restart_and_counting_goes_on(tmp_path):
     async def go():
         b = await opened(tmp_path/'h.db')
-        at = [await b.publish(Publication('t', frames=(('<p>','</p>'), ('é',)), raw='é', view='v', data={'n':[1,None]}, exclude=3)) for _ in range(3)]
+        at = [await b.publish(Publication('t', frames=(('<p>','</p>'), ('é',)), raw='é', view='v', data={'n':[1,None]}, exclude='c3', cause=('c3', 4))) for _ in range(3)]
         await b.stop()
         b = await opened(tmp_path/'h.db')
-        known,whole = await b.history('t', since=1)
+        known,whole,_ = await b.history('t', since=1)
         after = await b.publish(Publication('t', raw='x'))
         await b.stop()
         return at,known,whole,after
     at,known,whole,after = run(go())
     assert [p.position for p in known]==at[1:] and whole
     p = known[0]
-    assert (p.frames, p.raw, p.view, p.data, p.exclude)==((('<p>','</p>'), ('é',)), 'é', 'v', {'n':[1,None]}, 3)
+    assert (p.frames, p.raw, p.view, p.data, p.exclude, p.cause)==((('<p>','</p>'), ('é',)), 'é', 'v', {'n':[1,None]}, 'c3', ('c3', 4))
     assert after==(at[0].epoch, 4)
 
 
@@ -45,7 +46,7 @@ def test_history_is_that_of_memory(tmp_path_factory, ops, restart):
     "The same bounds forget the same, across a restart as well"
     path = tmp_path_factory.mktemp('h')/'h.db'
     async def go():
-        kw = dict(messages=3, bytes=20, topics=3)
+        kw = dict(keep=Keep(messages=3, bytes=20), topics=3, bytes=45)
         m,b = MemoryBroker(**kw),await opened(path, **kw)
         for i,(topic,text) in enumerate(ops):
             if i==restart: await b.stop(); b = await opened(path, **kw)
@@ -53,26 +54,51 @@ def test_history_is_that_of_memory(tmp_path_factory, ops, restart):
             assert (await m.publish(p)).offset==(await b.publish(p)).offset
         for topic in 'abcde':
             for since in range(len(ops)+1):
-                (x,wx),(y,wy) = await m.history(topic, since),await b.history(topic, since)
+                (x,wx,_),(y,wy,_) = await m.history(topic, since),await b.history(topic, since)
                 assert ([(p.raw, p.position.offset) for p in x], wx)==([(p.raw, p.position.offset) for p in y], wy)
         await b.stop()
     run(go())
 
 
-def test_what_is_old_is_forgotten(tmp_path, monkeypatch):
+@pytest.mark.parametrize('kind', [MemoryBroker, SQLiteBroker])
+def test_what_is_old_is_forgotten(tmp_path, monkeypatch, kind):
+    "When something newer comes, and when somebody asks"
     import fasthtml_ws.sqlite as mod
     now = [1000.]
     monkeypatch.setattr(mod.time, 'time', lambda: now[0])
     async def go():
-        b = await opened(tmp_path/'h.db', age=60)
-        await b.publish(Publication('t', raw='old'))
+        keep = {'t': Keep(age=60.)}
+        b = kind(tmp_path/'h.db', keep) if kind is SQLiteBroker else kind(keep)
+        await b.start(lambda p: None)
+        for topic in 'tu': await b.publish(Publication(topic, raw='old'))
         now[0] += 61
+        asked = await b.history('t')
         await b.publish(Publication('t', raw='new'))
-        res = await b.history('t')
+        res = asked,await b.history('t'),await b.history('u')
         await b.stop()
         return res
-    known,whole = run(go())
-    assert [p.raw for p in known]==['new'] and not whole
+    asked,t,u = run(go())
+    assert asked.items==[] and not asked.whole and [p.raw for p in t.items]==['new'] and not t.whole
+    assert [p.raw for p in u.items]==['old'] and u.whole
+
+
+def test_messages_that_were_handled_are_remembered(tmp_path):
+    "With the publications that came of them, and on their own; the newest counts; those that were quiet longest go first"
+    async def go():
+        b = await opened(tmp_path/'h.db', clients=20)
+        await b.publish(Publication('t', raw='x', cause=('ann', 3)))
+        await b.handled('bob', 2)
+        await b.handled('bob', 1)
+        await b.stop()
+        b = await opened(tmp_path/'h.db', clients=20)
+        res = [await b.last_handled(o) for o in ('ann','bob','eve')]
+        for i in range(30): await b.handled(f'c{i}', 1)
+        n = b._file._one('select count(*) from clients')
+        res += [await b.last_handled('ann'), await b.last_handled('c29')]
+        await b.stop()
+        return res,n
+    res,n = run(go())
+    assert res==[3, 2, 0, 0, 1] and 20<=n<=22
 
 
 def test_publications_that_wait_for_the_disk_are_committed_together(tmp_path):
@@ -108,9 +134,10 @@ def test_nothing_goes_out_before_it_is_committed(tmp_path):
 killed = '''
     import asyncio, sys
     from fasthtml_ws.broker import Publication
+    from fasthtml_ws.policy import Keep
     from fasthtml_ws.sqlite import SQLiteBroker
     async def main():
-        b = SQLiteBroker(sys.argv[1], messages=100_000, bytes=10**9)
+        b = SQLiteBroker(sys.argv[1], Keep(messages=100_000, bytes=10**9))
         await b.start(lambda p: print(p.position.offset, flush=True))
         await b.subscribe('t')
         async def one():
@@ -127,11 +154,11 @@ def test_killed_process_has_lost_nothing_that_went_out(tmp_path):
     seen += [int(o) for o in p.stdout.read().split('\n')[:-1]]
     p.wait(wait_s); p.stdout.close()
     async def go():
-        b = await opened(tmp_path/'h.db', messages=100_000, bytes=10**9)
+        b = await opened(tmp_path/'h.db', keep=Keep(messages=100_000, bytes=10**9))
         res = await b.history('t'),await b.publish(Publication('t', raw='x'))
         await b.stop()
         return res
-    (known,whole),after = run(go())
+    (known,whole,_),after = run(go())
     stored = [o.position.offset for o in known]
     assert seen==stored[:len(seen)]==[*range(1, len(seen)+1)] and whole and after.offset==stored[-1]+1
 
@@ -169,7 +196,7 @@ def test_full_disk_is_said_once_and_live_traffic_goes_on_in_memory(tmp_path, cap
         at.append(await b.publish(Publication('t', raw='later')))
         await b.subscribe('u')
         await b.publish(Publication('u', raw='u'))
-        known,whole = await b.history('t')
+        known,whole,_ = await b.history('t')
         await b.stop()
         return first,at,got,known
     first,at,got,known = run(go())
@@ -177,7 +204,7 @@ def test_full_disk_is_said_once_and_live_traffic_goes_on_in_memory(tmp_path, cap
     assert [p.raw.split()[0] for p in got]==['x', *map(str, range(20)), 'later', 'u'] and known[-1].raw=='later'
     lines = [o for o in caplog.records if o.levelname=='ERROR']
     assert len(lines)==1 and 'disk is full' in lines[0].getMessage() and 'in memory' in lines[0].getMessage()
-    known,_ = run(history_of(tmp_path/'h.db'))
+    known = run(history_of(tmp_path/'h.db')).items
     assert [p.raw for p in known]==['x'] # nothing half written
 
 async def history_of(path):
@@ -209,5 +236,5 @@ def test_an_app_with_history_in_a_file(web, tmp_path):
         assert [int(c.recv()) for _ in range(50)]==[*range(50)]
         c.leave()
         server.stop(); server.join()
-    known,_ = run(history_of(tmp_path/'chat.db'))
+    known = run(history_of(tmp_path/'chat.db')).items
     assert known[-1].position.offset==100

@@ -39,11 +39,12 @@ nodes_js = r'''root => {
 def until(
     cond, # Called until it returns something true
     what='the condition', # Named in the failure
+    seconds=wait_s, # Longest wait
 ):
     "Wait until `cond()` is true, and return what it returned"
-    end = time.monotonic()+wait_s
+    end = time.monotonic()+seconds
     while not (res := cond()):
-        if time.monotonic()>end: pytest.fail(f'{what} did not come true in {wait_s} s')
+        if time.monotonic()>end: pytest.fail(f'{what} did not come true in {seconds} s')
         time.sleep(0.005)
     return res
 
@@ -208,7 +209,7 @@ class Window:
         port = Path(self.folder.name, 'DevToolsActivePort')
         self.proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: port.exists() and port.read_text().strip(), 'start of the browser')
+            until(lambda: port.exists() and port.read_text().strip(), 'start of the browser', 30)
             self.browser = play.chromium.connect_over_cdp('http://127.0.0.1:'+port.read_text().split()[0], no_defaults=True)
             self.tab = Tab(self.browser, self.browser.contexts[0])
             self.cdp = self.tab.ctx.new_cdp_session(self.tab.page)

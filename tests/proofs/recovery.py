@@ -382,23 +382,18 @@ class Result:
 
 
 class Run:
-    "One kind of app, on both clients, under all scenes"
+    "One kind of app, on one client, under all scenes"
     def __init__(self, play, browser, net:Net, seed:int, res:Result, rate:float):
         self.play,self.browser,self.net,self.seed,self.res,self.rate = play,browser,net,seed,res,rate
 
-    def go(self, kind:str, versions, names):
+    def go(self, kind:str, htmx:int, names):
         with contextlib.ExitStack() as self.stack, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             self.idle = self.browser.new_page()
             self.stack.callback(self.idle.close)
-            servers,todo = [],[]
+            by_name = {o: Served(kind, htmx, Path(folder, o), self.rate) for o in dict.fromkeys(n if n in own_server else 'shared' for n in names)}
+            servers = list(by_name.values())
             try:
-                for htmx in versions:
-                    shared = None
-                    for name in names:
-                        server = None if name in own_server else shared
-                        if not server: servers.append(server := Served(kind, htmx, Path(folder, f'{htmx}-{name}'), self.rate))
-                        if name not in own_server: shared = server
-                        todo.append(Scene(self, kind, htmx, name, server))
+                todo = [Scene(self, kind, htmx, o, by_name.get(o) or by_name['shared']) for o in names]
                 for o in servers: o.spawn()
                 self.wait(lambda: all([o.ready() for o in servers]), 'start of the servers')
                 self.run(kind, todo)
@@ -433,10 +428,10 @@ class Run:
         "Count no further, and see whether every page comes right"
         for o in servers: o.get('/stop')
         end,visits,lost = time.monotonic()+patience,[(s,v) for s in todo for v in s.visits],Counter()
-        while time.monotonic()<end and any(not v.right and lost[v]<10 for _,v in visits):
+        while time.monotonic()<end and any(not v.right and lost[v]<20 for _,v in visits):
             truths = {id(o): json.loads(o.get('/truth')) for o in servers}
             for s,v in visits:
-                if not v.right and lost[v]<10: lost[v] = 0 if v.look(truths[id(s.server)]) else lost[v]+1
+                if not v.right and lost[v]<20: lost[v] = 0 if v.look(truths[id(s.server)]) else lost[v]+1
             self.idle.wait_for_timeout(500)
         self.idle.wait_for_timeout(1000) # whatever comes twice has come
         for s,v in visits:
@@ -469,7 +464,8 @@ def run(
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium(), args=flags)
             try:
-                for kind in these: Run(play, browser, net, seed, res, rate).go(kind, versions, names)
+                for kind in these:
+                    for htmx in versions: Run(play, browser, net, seed, res, rate).go(kind, htmx, names)
             finally: browser.close()
     finally: net.close()
     res.seconds = time.monotonic()-begun

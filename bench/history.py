@@ -56,7 +56,7 @@ async def serving(n:int, **policy):
     crowd = [Server() for _ in range(n)]
     tasks = [asyncio.create_task(app(dict(scope), o.receive, o.send)) for o in crowd]
     for o in crowd: await o.open.wait()
-    while len(app.hub.members('news'))<n: await asyncio.sleep(0)
+    while len(app.hub.members('news'))<n: await asyncio.sleep(0) # noqa: ASYNC110
     try: yield app,crowd
     finally:
         for o in crowd: o.over.set()

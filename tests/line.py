@@ -151,7 +151,7 @@ class Net:
         async def end():
             self.ending = True
             for t in (mine := list(self.tasks)): t.cancel()
-            await asyncio.wait(mine)
+            await asyncio.gather(*mine, return_exceptions=True)
             for line in self.lines: line.sock.close()
             self.loop.stop()
         self.call(lambda: self.loop.create_task(end()))

@@ -10,7 +10,7 @@ __all__ = ['max_topic', 'ended_topic', 'check_topic', 'Position', 'Publication',
 import json, secrets, time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from heapq import merge

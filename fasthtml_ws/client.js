@@ -109,9 +109,9 @@ class Facade extends EventTarget {
     connect() {
         clearTimeout(this.retry)
         if (this.over || this.real || this.healing) return
-        if (this.isOrphan()) return this.close()
+        if (this.isOrphan()) return this.close(1000)
         this.show(this.status === 'offline' ? 'offline' : 'connecting')
-        if (!this.host.asks(this)) return this.close()
+        if (!this.host.asks(this)) return this.close(1000)
         this.adopt(this.host.make(this.address))
     }
 
@@ -210,7 +210,7 @@ class Facade extends EventTarget {
     }
 
     hear({data}) {
-        if (this.isOrphan()) return this.close()
+        if (this.isOrphan()) return this.close(1000)
         this.watch()
         this.mirror()
         const [html, note] = typeof data === 'string' ? split(data) : [data, null]
@@ -375,7 +375,7 @@ function appendOnceIn(wrapper) {
     const value = wrapper.getAttribute('hx-swap-oob') ?? wrapper.getAttribute('data-hx-swap-oob') ?? ''
     const [, style, selector = '#' + CSS.escape(wrapper.id)] = appendValue.exec(value) ?? []
     const targets = style ? find(selector) : []
-    const containers = targets.map(target => style.endsWith('end') === style.startsWith('before') || style === 'afterbegin' ? target : target.parentElement)
+    const containers = targets.map(target => ['beforeend', 'afterbegin'].includes(style) ? target : target.parentElement)
     const there = [...wrapper.children].filter(item => item.id && isThere(item, targets))
     for (const item of there) {
         const old = find('#' + CSS.escape(item.id)).find(element => containers.includes(element.parentElement))

@@ -9,7 +9,7 @@ __all__ = []
 from fasthtml.common import *
 from .broker import Broker, MemoryBroker
 from .errors import CloseCode, ConfigError, Disconnected, HandlerTimeout, MessageError, RenderError, TooManyTopics
-from .policy import Policy
+from .policy import Keep, Policy
 from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, serve
 
 # %% ../nbs/api/17_common.ipynb #5b6b0318

@@ -20,14 +20,19 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocket, WebSocketState
 from .binding import Reserved, compile_plan
-from .errors import CloseCode, Disconnected, HandlerTimeout, MessageError, State, step
+from .broker import Position
+from .cursor import Resume
+from .errors import CloseCode, Disconnected, HandlerTimeout, MessageError, State, come_back, step
+from .inbox import script_message, split_number
 from .limits import Intake
 from .outbox import Message, Outbox, text_message
 from .payload import Payload, parse_payload
 from .policy import Policy
+from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_action, put_out
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
 from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -86,6 +91,13 @@ _serving:ContextVar[Any] = ContextVar('_serving', default=None) # the connection
 
 class Outgoing(WebSocket):
     "The sending half of a connection"
+    resume:Resume|None = None # what the client script said of itself
+    recovery:Recovery|None = None # until it has what it missed
+    held:Held|None = None # what waits until then
+    covered:frozenset[str] = frozenset() # topics that its cursor opens
+    goodbye = 0 # code with which we closed
+    line:Uplink|None = None # numbers what comes in; None if the client does not number it
+    session_was = session_name = '' # the session as the browser has it, as far as we know; and its name
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
@@ -134,6 +146,11 @@ class Outgoing(WebSocket):
         if threading.get_ident()!=self._thread: return sent if self._calls.put(self.close, code, reason) else not_sent
         if self.writer.status is not State.open: return not_sent
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
+        if self.held is not None:
+            for topic,_,m in self.held.take():
+                if not topic: self.writer.put(m)
+        if self.line: self.line.acknowledge()
+        self.goodbye = int(code)
         self.writer.close(code, reason or '')
         return sent
 
@@ -152,7 +169,10 @@ class Outgoing(WebSocket):
     )->None:
         "Send what `d` is for this client; never raises"
         try:
-            for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
+            if self.held is None:
+                for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
+            else:
+                for m in d.messages(self): self._hold(d.topic, d.publication.offset, m) # type: ignore[arg-type]
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
 
     def subscribe(self, topic:str)->Any: # May be awaited, until it is subscribed with every kind of broker
@@ -168,6 +188,32 @@ class Outgoing(WebSocket):
         "What this client is subscribed to"
         return [t for t in self.route.hub.topics.topics(self) if t[0]!='@']
 
+    @property
+    def client_id(self)->str:
+        "Names this client, the same after each reconnect if it runs the script"
+        return self.resume.client if self.resume else f'{self.route.hub.name}#{self.id}' # type: ignore[attr-defined]
+
+    def drop(self, topic:str)->None:
+        "Forget what was published to `topic` and still waits"
+        self.writer.outbox.drop(topic)
+        if self.held is not None: self.held.drop(topic)
+
+    def give_cursor(self,
+        at:Position, # Up to where this client has everything
+    )->None:
+        "Tell the client script from where on it may ask, when it comes back"
+        if not self.resume or self.recovery: return
+        if self.route.fanout.pending: self.route.fanout.catch_up(self)
+        self.writer.put(cursor_message(self, self.route.hub, at))
+
+    def tell_script(self, **said:Any)->None:
+        "Say something to the client script, if there is one"
+        if self.resume: self.writer.put(script_message(**said))
+
+    def _hold(self, topic:str, offset:int, m:Message)->bool:
+        assert self.held is not None
+        return self.held.put(topic, offset, m) or self.writer.overflow()
+
     def _put(self, m:Message)->Sent:
         if self.writer.status is not State.open: return self._is_gone()
         if threading.get_ident()==self._thread: return sent if self._put_here(m) else not_sent
@@ -175,7 +221,7 @@ class Outgoing(WebSocket):
 
     def _put_here(self, m:Message)->bool:
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
-        return self.writer.put(m)
+        return self.writer.put(m) if self.held is None else self._hold('', 0, m)
 
     def _give_up(self)->None:
         "The peer takes nothing: cut the line, since it cannot be told anything"
@@ -220,8 +266,12 @@ class Connection(Outgoing):
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
-    def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
+    recovered:bool|None = None # could be replayed what it missed? None on a first visit
+    def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
         super().__init__(scope, receive, send, route)
+        if resume:
+            self.resume,self.recovery = resume,Recovery(self, route.hub, resume)
+            self.held = self.recovery.held
         self.id,self.received = next(_ids),0
         self.error:BaseException|None = None # what the `error=` handler of the route is asked about
         self._jobs:deque[Any] = deque()
@@ -234,6 +284,11 @@ class Connection(Outgoing):
         self._end_task:LastTask|None = None
 
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
+
+    @property
+    def message_id(self)->str|None:
+        "Names the message that is being handled: the same text when it comes again after a kill of the server, and no other's; None without the client script"
+        return self.line.message_id if self.line else None
 
     async def accept(self, *args:Any, **kwargs:Any)->None:
         "Starlette's, which has nothing to do here: a handler runs only for what was accepted"
@@ -265,7 +320,8 @@ class Connection(Outgoing):
         if not await self._accept(headers): return
         try:
             await self.route.joined(self)
-            if self.route.conn and self.is_open: self._add(_conn_job)
+            if self.recovery: await self._greet(self.recovery)
+            if (self.route.conn or self.recovery) and self.is_open: self._add(_conn_job)
             if self.route.policy.idle_timeout: self._heard = self._loop.time(); self._watch_idle()
             await self._read()
         except asyncio.CancelledError:
@@ -304,17 +360,18 @@ class Connection(Outgoing):
             if text is None or ((self._jobs or intake.pace) and not await self._may_enter()): continue
             self._add(text)
 
-    def _text(self, message:Any)->str|None: # None if it is not to be handled
+    def _text(self, message:Any)->str|tuple[int,str]|None: # With its number, if it is numbered; None if it is not to be handled
         "What a message of the server says"
         if self._deaf: return None # after our goodbye nothing is accepted
-        text,p = message.get('text'),self.route.policy
+        text,p,n = message.get('text'),self.route.policy,0
         self.received += 1
         if self._idle: self._heard = self._loop.time()
+        if self.line and text is not None: n,text = split_number(text)
         if text is None: self.close(CloseCode.unsupported_data, 'only text is handled here')
         elif len(text) > p.max_message or (len(text)*4 > p.max_message and len(text.encode()) > p.max_message):
             self.close(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
         elif self._intake.pace and self._intake.too_fast(self._loop.time()): self._refuse(CloseCode.policy_violation, f'more than {p.rate:g} messages a second')
-        else: return text
+        else: return self.line.take(n, text) if self.line else text
         return None
 
     async def _may_enter(self)->bool: # False if none is accepted any more
@@ -413,7 +470,7 @@ class Connection(Outgoing):
         try:
             while self._jobs:
                 job = self._jobs.popleft()
-                await (self._open() if job is _conn_job else self._message(job))
+                await (self._open() if job is _conn_job else self.line.handle(job, self._message) if self.line else self._message(job))
                 self._make_room()
                 self._check_session()
                 if self._jobs: await asyncio.sleep(0)
@@ -425,16 +482,54 @@ class Connection(Outgoing):
     async def _open(self)->None:
         "Run `conn`; if that fails, no message is handled"
         h,secs = self.route.conn,self.route.policy.handshake_timeout
-        assert h
-        try: await (self._lifecycle(h) if h.in_loop and not h.is_async else _in_time(self._lifecycle(h), secs)) # a generator is a stream
+        try:
+            if h: await (self._lifecycle(h) if h.in_loop and not h.is_async else _in_time(self._lifecycle(h), secs)) # a generator is a stream
+            await self._catch_up()
         except HandlerTimeout:
+            assert h
             log.warning('route %s: %s took longer than %g s and was cancelled; the connection is closed', self.route.path, h.plan.name, secs)
             self.close(CloseCode.try_again_later, 'not ready')
         except WebSocketException as e: self.close(e.code, e.reason)
         except MessageError as e: self.close(CloseCode.policy_violation, str(e))
         except Exception:
-            log.exception('connection %d, route %s: %s failed; the connection is closed', self.id, self.route.path, h.plan.name)
+            log.exception('connection %d, route %s: %s failed; the connection is closed', self.id, self.route.path, h.plan.name if h else 'recovery')
             self.close(CloseCode.internal_error, 'failed')
+        if self.recovery and self.goodbye and self.goodbye not in come_back: put_out(self.recovery)
+
+    async def _greet(self, r:Recovery)->None:
+        "Say the first thing that the client script hears"
+        self.line = line = await self._take_place()
+        await r.check()
+        self.recovered,r.told = r.recovered,r.missed
+        self.tell_script(hello=1, beat=2*self.route.hub.policy.heartbeat, acked=line.client.marked, recovered=r.recovered, **({'missed':missed_action(self)} if r.missed else {}))
+        if not r.is_possible: cannot(r)
+        self.route.hub.greeted(self)
+
+    async def _take_place(self)->Uplink:
+        "Of the connection that this client had before, if it had one: that line is dead, or of no use any more"
+        hub,handled = self.route.hub,0
+        key = hub.key_of(self)
+        if not hub.inbox.get(key):
+            try: handled = await hub.broker.last_handled(key)
+            except Exception: log.exception('route %s: it could not be found out which messages of a client were handled', self.route.path)
+        client,old = hub.inbox.enter(key, self, handled)
+        before = [t for t in (old._worker, *old.line.before) if t and not t.done()] if old else []
+        if old: old.replaced()
+        return Uplink(client, self.client_id, self, hub.broker, before)
+
+    def replaced(self)->None:
+        "The client has connected anew: nothing more is read here, and what was accepted is handled"
+        self._refuse(CloseCode.normal, 'connected anew')
+        self.goodbye = 0 # to the line, not to the client
+        if self._transport: self._transport.abort()
+
+    def refuse_unnumbered(self)->None:
+        "A message has no number, or one before it is missing"
+        self._refuse(CloseCode.policy_violation, 'messages are numbered')
+
+    async def _catch_up(self)->None:
+        "`conn` has subscribed: send what the client missed"
+        if self.recovery and self.is_open: await finish(self.recovery)
 
     async def _lifecycle(self, h:Handler)->None:
         "Call `conn` or `disconn`; a plain function runs here, on the loop, so that what it changes is not changed under anyone's loop"
@@ -489,6 +584,7 @@ class Connection(Outgoing):
         try:
             if self.writer.status is not State.open: self._interrupt()
             async for o in gen:
+                if self.recovery: await self._catch_up() # a `conn` that is a stream has subscribed by now
                 if not self.send_html(o) or not await self.writer.drained(): break
                 await asyncio.sleep(0)
             pending = self._interrupted
@@ -520,12 +616,13 @@ class Connection(Outgoing):
         self.send_text(place_error(fragment, self.owner, self._complained) if self.is_htmx else render(fragment, self.route.indent))
         self._complained = True
 
-    def _check_session(self)->None:
+    def _check_session(self, over:bool=False)->None:
         "A socket has no response that could carry a cookie"
         s:Any = self.scope.get('session')
         if not getattr(s, 'modified', False): return
         s.modified = False
-        self.route.warn_once('session', 'route %s: a handler changed `session`; a socket cannot set the cookie of the browser, so pages will not see it', self.route.path)
+        if self.session_was and self.route.hub.session_written(self, over): return
+        self.route.warn_once('session', 'route %s: a handler changed `session`; there is no client script that could fetch the cookie, so pages will not see it', self.route.path)
 
     def _over(self)->None:
         super()._over()
@@ -542,6 +639,7 @@ class Connection(Outgoing):
         "Start `_end`, which runs once"
         for o in (self._idle, self._throttle):
             if o: o.cancel()
+        if self.line: self.line.stop()
         if not self._end_task: self._end_task = LastTask(self._end(), loop=self._loop)
         return self._end_task
 
@@ -575,11 +673,12 @@ class Connection(Outgoing):
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"
         _serving.set(self)
         if self._worker: await asyncio.wait([self._worker])
+        if self.line: await self.line.ended()
         for t in list(self._spawned): t.cancel()
         if self._spawned: await asyncio.wait(list(self._spawned))
         try:
             if self.route.disconn: await self._lifecycle(self.route.disconn)
-            self._check_session()
+            self._check_session(over=True)
         except Exception: log.exception('connection %d, route %s: disconn failed', self.id, self.route.path)
         finally:
             self._ended = True

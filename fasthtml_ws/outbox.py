@@ -81,7 +81,7 @@ class Outbox:
         self._n += 1
         if self._waiting is not None:
             for i in self._waiting.put(n, m.effect, oldest=next(iter(q), n)):
-                if i in q and m.topic in ('', q[i].topic): self._take(i); self.superseded += 1
+                if i in q and m.topic==q[i].topic: self._take(i); self.superseded += 1
         if q and not always and (len(q) >= self.max_messages or self.bytes+m.size > self.max_bytes): return False
         q[n] = m; self.bytes += m.size
         return True

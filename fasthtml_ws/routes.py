@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, Optional
 import anyio
 import fasthtml.core as fh
 from fasthtml.fastapp import fast_app as _stock_fast_app
@@ -26,11 +26,13 @@ from starlette.websockets import WebSocket
 from .binding import Reserved, func_name
 from .broker import Broker
 from .connection import Connection, Handler
+from .cursor import Resume, take_resume
 from .errors import CloseCode, ConfigError
 from .gate import Census, Refusal
 from .handshake import Gate, NameSessions, broken, name_session, refuse, session_cookie
+from .pages import Pages, add_script, client_js, script_path, script_route
 from .policy import Policy
-from .pubsub import Publishing
+from .session import SharedSessions
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -61,6 +63,8 @@ reserved = Reserved({
 
 _for_errors = Reserved(reserved.names | {'error': (lambda conn,p: conn.error, (Exception,BaseException))}, types=reserved.types,
                        prefixes=reserved.prefixes, always=reserved.always, never=reserved.never, refused=reserved.refused)
+_for_conn = Reserved(reserved.names | {'recovered': (lambda conn,p: conn.recovered, (bool,bool|None,Optional[bool]))}, types=reserved.types,
+                     prefixes=reserved.prefixes, always=reserved.always, never=reserved.never, refused=reserved.refused)
 
 # %% ../nbs/api/16_routes.ipynb #dc1f1e16
 class Route:
@@ -81,8 +85,9 @@ class Route:
         self.policy = hub.policy | (policy or Policy())
         self.gate = Gate(hub.app, path, self.policy, hub.census, before)
         self.recv = Handler(func, reserved)
-        self.conn,self.disconn = [f and Handler(f, reserved) for f in (conn,disconn)]
+        self.conn,self.disconn = conn and Handler(conn, _for_conn),disconn and Handler(disconn, reserved)
         self.error = error and Handler(error, _for_errors)
+        hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
 
     @property
     def indent(self)->bool:
@@ -104,20 +109,24 @@ class Route:
     async def __call__(self, scope:Any, receive:Any, send:Any)->None:
         if (await receive())['type']!='websocket.connect': return
         taken:list[Any] = []
+        resume,scope['query_string'] = take_resume(scope.get('query_string', b''))
         try:
-            try: conn,left = await self._admit(scope, receive, send, taken)
+            try: conn,left = await self._admit(scope, receive, send, taken, resume)
             except Refusal as no:
                 self.hub.count_refused()
+                if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
             timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
-            try: await conn.run(await self._cookies(scope))
+            cookies = await self._cookies(scope)
+            if resume: self.hub.remember_session(conn)
+            try: await conn.run(cookies)
             finally:
                 if timer: timer.cancel()
         finally: self.gate.leave(taken)
 
-    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any])->tuple[Connection,float|None]:
+    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any], resume:Resume|None)->tuple[Connection,float|None]:
         left = await self.gate.admit(scope, taken)
-        conn = Connection(scope, receive, send, self)
+        conn = Connection(scope, receive, send, self, resume)
         try: user = self.hub.user_of(conn)
         except Exception:
             log.exception('route %s: Policy.user failed; the socket was refused', self.path)
@@ -130,7 +139,7 @@ class Route:
         return await session_cookie(self.hub.app, scope)
 
 # %% ../nbs/api/16_routes.ipynb #5b1c619f
-class Hub(Publishing):
+class Hub(SharedSessions):
     "What the sockets of one app share; `app.hub`"
     def __init__(self,
         app:fh.FastHTML, # Any FastHTML app
@@ -138,9 +147,12 @@ class Hub(Publishing):
         broker:Broker|None=None, # Carries publications; by default one in memory, or in the file `policy.history`
     ):
         if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
-        super().__init__(policy or Policy(), broker)
+        super().__init__(policy or Policy(), broker, getattr(app, 'secret_key', None))
         self.app,self.census = app,Census()
-        app.user_middleware.append(Middleware(NameSessions)) # the last is the innermost
+        script = script_path(client_js)
+        app.user_middleware += [Middleware(Pages, hub=self, script=script), Middleware(NameSessions)] # the last is the innermost
+        if add_script(getattr(app, 'hdrs', []), script): app.router.routes.insert(0, script_route(client_js))
+        if self.policy.session_writes: app.router.routes.insert(0, self.session_route())
         app.middleware_stack = None # to be built anew if it is there already
         lifespan:Any = getattr(app, 'lifespan') # noqa: B009, FastHTML's, which its stub does not know
         lifespan.startup.append(self.start)

@@ -260,7 +260,7 @@ class Writer:
         if self.status is not State.open: return False
         if self._busy is _idle: return self._begin(m, in_task)
         self._busy = _behind
-        return self.outbox.put(m) or self._full()
+        return self.outbox.put(m) or self.overflow()
 
     @property
     def is_lost(self)->bool:
@@ -353,7 +353,8 @@ class Writer:
         if now==before: self._timer = None; stalled(); return
         self._timer = asyncio.get_running_loop().call_later(seconds, self._watch, now)
 
-    def _full(self)->bool:
+    def overflow(self)->bool: # False
+        "More waits than may: the client is told to come back"
         log.warning('a client reads too slowly: %d messages and %d bytes wait for it; closed with 1013', len(self.outbox), self.outbox.bytes)
         self.outbox.clear()
         self.slow = True

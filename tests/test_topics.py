@@ -234,7 +234,7 @@ def test_leaving_is_automatic(web, how):
     assert app.hub.members('t')==[ws] and ws.topics==['t','u']
     getattr(c, how)()
     until(lambda: not app.hub.connections)
-    assert app.hub.members('t')==[] and ws.topics==[] and not len(app.hub.topics) and not app.hub.broker._topics-{'@all'}
+    assert app.hub.members('t')==[] and ws.topics==[] and not len(app.hub.topics) and not app.hub.broker._topics-{'@all','@ended'}
 
 
 def test_who_has_left_cannot_join(web):

@@ -60,6 +60,7 @@ class Board:
         self.line.hold = hold
         self.tab = tab.goto(self.at) if tab else web.tab(self.at)
         self.tab('#draft-news').fill('half a sentence')
+        self.tab.page.evaluate("window.gone = 0; addEventListener('ws:status', e => { if (e.detail.status == 'offline') gone++ })")
 
     @property
     def at(self): return f'http://127.0.0.1:{self.line.port}'
@@ -80,9 +81,15 @@ class Board:
         "Wait until both sockets are open"
         self.tab.page.wait_for_selector('#owner-news[ws-status=open]', timeout=patience*1000)
         self.tab.page.wait_for_selector('#owner-talk[ws-status=open]', timeout=patience*1000)
+        self.gone = self.tab.page.evaluate('gone')
 
     def offline(self):
-        self.tab.page.wait_for_selector('#owner-news:not([ws-status=open])', timeout=patience*1000)
+        "Wait until both know that they are not any more; they may be again"
+        self.tab.page.wait_for_function('n => gone >= n', arg=self.gone+2, timeout=patience*1000)
+
+    def online(self):
+        "Have the page try again at once"
+        self.tab.page.evaluate("dispatchEvent(new Event('online'))")
 
     def is_right(self, *tabs):
         "Wait until the page shows what the server has, and what was typed is stored once"
@@ -91,7 +98,7 @@ class Board:
             truth = json.loads(self.get('/truth'))
             shown = [o.page.evaluate(shown_js) for o in (tabs or [self.tab])]
             if all(o==truth for o in shown) and truth['talk']==self.typed: break
-            assert time.monotonic()<end, f'the page shows {shown}, the server has {truth}, and {self.typed} was typed'
+            assert time.monotonic()<end, f'the page shows {shown!s:.500}, the server has {truth!s:.500}, and {self.typed} was typed'
             self.tab.page.wait_for_timeout(50)
         for o in (tabs or [self.tab]): assert o('#newest-news').inner_text()==(truth['news'] or [''])[-1]
         assert self.tab('#draft-news').input_value()=='half a sentence'
@@ -121,6 +128,8 @@ def test_breaks(web, net):
         fault()
         b.publish()
         b.say(f'message {i}')
+        b.offline()
+        b.online()
         b.is_right()
 
 
@@ -170,7 +179,7 @@ def test_server_ends(web, net, tmp_path, sig):
 
 def test_slow_client(web, net):
     "The server closes what does not keep up, and it catches up at its own pace"
-    b = Board(web, net, policy='outbox_bytes=20_000', buffer=4096)
+    b = Board(web, net, policy='outbox_bytes=20_000, keep={"*": Keep(messages=10_000, bytes=10_000_000)}', buffer=4096)
     b.open()
     b.line.rate = 1_000
     end = time.monotonic()+patience

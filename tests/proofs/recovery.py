@@ -162,8 +162,15 @@ class Served:
         except subprocess.TimeoutExpired: self.proc.kill(); self.proc.wait()
 
     def troubles(self)->list[str]:
-        "What the logs say that they should not"
-        return [f'log: {o[:200]}' for p in self.logs for o in p.read_text(errors='replace').splitlines() if re.search('Traceback|ERROR|CRITICAL|never retrieved', o)]
+        "What the logs say that they should not, with what they say next"
+        res = []
+        for p in self.logs:
+            lines = p.read_text(errors='replace').splitlines()
+            for i,o in enumerate(lines):
+                if re.search('Traceback|ERROR|CRITICAL|never retrieved', o):
+                    rest = [k for k in lines[i+1:i+40] if k and (k[0]!=' ' or self.folder.name in k or 'fasthtml_ws' in k)]
+                    res.append(f'{self.folder.name} {p.name}: {o} {" | ".join(rest[:3])}'[:500])
+        return res
 
 
 _state_js = '''topics => ({

@@ -117,9 +117,7 @@ class Route:
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
             timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
-            cookies = await self._cookies(scope)
-            if resume: self.hub.remember_session(conn)
-            try: await conn.run(cookies)
+            try: await conn.run(await self._cookies(scope))
             finally:
                 if timer: timer.cancel()
         finally: self.gate.leave(taken)

@@ -8,7 +8,7 @@ __all__ = ['clear_box', 'style', 'Message', 'said', 'added', 'log', 'here', 'say
 # %% ../nbs/tutorials/chat.ipynb #c451ebd5
 import re, secrets
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from .common import *
 

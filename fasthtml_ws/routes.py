@@ -301,7 +301,7 @@ class APIRouter(fh.APIRouter):
         for *args,kw in self.wss: app._add_ws(*args, **kw)
 
 # %% ../nbs/api/16_routes.ipynb #04201dd8
-serve_defaults = dict(ws='fasthtml_ws.server:WebSocketProtocol', ws_ping_interval=20., ws_ping_timeout=20., timeout_graceful_shutdown=5)
+serve_defaults:dict[str,Any] = dict(ws='fasthtml_ws.server:WebSocketProtocol', ws_ping_interval=20., ws_ping_timeout=20., timeout_graceful_shutdown=5)
 
 def serve(
     appname:str|None=None, # Name of the module; found from the caller by default

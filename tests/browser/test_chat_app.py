@@ -96,7 +96,7 @@ def test_late_joiner_sees_the_history(web, app):
     ann = join(web, 'Ann')
     say(ann, 'first'); say(ann, 'second'); expect(messages(ann)).to_have_count(2)
     bob = join(web, 'Bob')
-    expect(messages(bob)).to_have_text([re.compile('first$'), re.compile('second$')])
+    expect(messages(bob)).to_have_text([re.compile(r'first\s*$'), re.compile(r'second\s*$')])
 
 
 def test_history_is_bounded(web, app, chat):

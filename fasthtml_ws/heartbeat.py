@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 from .inbox import script_message
 
-# %% ../nbs/api/12_heartbeat.ipynb #aa3216dd
+# %% ../nbs/api/12_heartbeat.ipynb #4c56b756
 _alive = script_message() # one for all: nothing in it is ever changed
 
 class Heartbeat:
@@ -42,7 +42,7 @@ class Heartbeat:
         self._next = (self._next+1) % self.parts
         for conn,before in part.items():
             w = conn.writer
-            if w.written==before and w.is_idle: w.put(_alive, False)
+            if w.written==before: w.put_idle(_alive)
             else: part[conn] = w.written
 
     def stop(self)->None:

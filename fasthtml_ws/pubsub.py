@@ -35,7 +35,7 @@ class Published:
         self._position,self._future = position,future
 
     def __await__(self)->Generator[Any,Any,Position]:
-        if self._future: return (yield from asyncio.wrap_future(self._future).__await__())
+        if self._future: return (yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()) # who awaits may be cancelled, not what is published
         assert self._position
         return self._position
 

@@ -14,10 +14,10 @@ from .transport import run_now
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/13_uplink.ipynb #b1bebbf4
+# %% ../nbs/api/13_uplink.ipynb #7f093150
 class Uplink(Line):
     "The messages of a client as they come in on one connection, and what happens to them"
-    __slots__ = ('id','conn','broker','cause','before','_acked','_again','_timer','_task')
+    __slots__ = ('id','conn','broker','cause','before','session_was','session_name','_acked','_again','_timer','_task')
     delay = .05 # Seconds for which acknowledgements are collected
     def __init__(self,
         client:Client, # From `Inbox.enter`
@@ -29,6 +29,7 @@ class Uplink(Line):
         super().__init__(client)
         self.id,self.conn,self.broker,self.before = id,conn,broker,before
         self.cause:Cause|None = None # the message that is being handled
+        self.session_was = self.session_name = '' # the session as the browser has it, as far as we know, and its name
         self._acked,self._again = client.marked,False
         self._timer:asyncio.TimerHandle|None = None
         self._task:asyncio.Future[None]|None = None

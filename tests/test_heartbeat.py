@@ -60,7 +60,7 @@ async def _talk(app, n):
 
 def test_heartbeats_end_with_the_connections_and_begin_again(web):
     app = idle_app(web, heartbeat=.1)
-    srv = web.serve(app)
+    web.serve(app)
     for _ in range(3):
         s = [Script(web).open() for _ in range(5)]
         for o in s:

@@ -125,6 +125,7 @@ class Facade extends EventTarget {
 
     adopt(real) {
         this.real = real
+        this.beat = silence
         const whileCurrent = f => event => { if (this.real === real) f.call(this, event) }
         real.addEventListener('open', whileCurrent(this.answered))
         real.addEventListener('message', whileCurrent(this.hear))
@@ -293,11 +294,14 @@ class Facade extends EventTarget {
         this.healing = true
         this.rest()
         await this.host.settled()
-        if (!this.over) await swapContent(this.owner, fresh)
-        const token = fresh.getAttribute('ws-cursor') ?? ''
-        Object.assign(this.memory, {token, position: ''})
-        this.healing = false
-        if (!leaving) this.wake()
+        try {
+            if (!this.over) await swapContent(this.owner, fresh)
+        } finally {
+            const token = fresh.getAttribute('ws-cursor') ?? ''
+            Object.assign(this.memory, {token, position: ''})
+            this.healing = false
+            if (!leaving) this.wake()
+        }
     }
 
     // What can be seen
@@ -361,7 +365,8 @@ const appendValue = /^(beforebegin|afterbegin|beforeend|afterend)(?::(.+))?$/s
 let spots = 0
 
 /* `html`, in which an append of an element that the page has is a replacement, if it stands where it would be appended,
-or else a move. Both are said in swaps of htmx, which knows how to clean up. */
+or else a move. Both are said in swaps of htmx, which knows how to clean up. What has a root of its own in the frame is
+left to that. */
 function appendOnce(html) {
     if (!/^\s*</.test(html) || !/swap-oob\s*=\s*["']?(before|after)/.test(html)) return html
     const template = document.createElement('template')
@@ -376,7 +381,9 @@ function appendOnceIn(wrapper) {
     const [, style, selector = '#' + CSS.escape(wrapper.id)] = appendValue.exec(value) ?? []
     const targets = style ? find(selector) : []
     const containers = targets.map(target => ['beforeend', 'afterbegin'].includes(style) ? target : target.parentElement)
-    const there = targets.length ? [...wrapper.children].filter(item => item.id && isThere(item, targets)) : []
+    const roots = [...wrapper.parentNode.children].map(root => root.id)
+    const isLeft = item => !item.id || roots.includes(item.id) || !isThere(item, targets)
+    const there = targets.length ? [...wrapper.children].filter(item => !isLeft(item)) : []
     for (const item of there) {
         const old = withId(item.id).find(element => containers.includes(element.parentElement))
         if (!old) wrapper.before(swapLike(wrapper, 'delete', item.id))

@@ -15,7 +15,7 @@ from .kit import until
 kinds = sorted((_top | _holds.keys() | {o for v in _holds.values() for o in v} | _void) - {''})
 
 shape_js = r'''() => {
-    const odd = ['data-htmx-powered', 'ws-connect', 'hx-ws-connect', 'data-hx-ws-connect', 'hx-ext'];
+    const odd = ['ws-cursor', 'ws-status', 'ws-next', 'data-htmx-powered', 'ws-connect', 'hx-ws-connect', 'data-hx-ws-connect', 'hx-ext'];
     const attrs = e => [...e.attributes].map(a => [a.name, a.value]).filter(([k, v]) => !odd.includes(k) && !(k == 'class' && !v))
         .sort((a, b) => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0);
     const shape = n => n.nodeType == 3 ? n.data : [n.localName, attrs(n), [...n.childNodes].filter(o => o.nodeType == 1 || o.nodeType == 3 && o.data.trim()).map(shape)];

@@ -472,6 +472,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.pubsub.Members.members': ('api/pubsub.html#members.members', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.put_out': ('api/pubsub.html#members.put_out', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.subscribe': ('api/pubsub.html#members.subscribe', 'fasthtml_ws/pubsub.py'),
+                                    'fasthtml_ws.pubsub.Members.topics_of': ('api/pubsub.html#members.topics_of', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.unsubscribe': ( 'api/pubsub.html#members.unsubscribe',
                                                                                 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Members.user_of': ('api/pubsub.html#members.user_of', 'fasthtml_ws/pubsub.py'),

@@ -267,6 +267,10 @@ class Members(PubSub):
         "The connections that are subscribed to `topic`, in the order in which they came"
         return list(self.topics.members(check_topic(topic)))
 
+    def topics_of(self, conn:Any)->list[str]:
+        "What is delivered to `conn`: what it subscribed to, and what begins with '@', which it gets as somebody, and as everybody"
+        return [_everyone, *self.topics.topics(conn)]
+
     def user_of(self, conn:Any)->Any: # None for nobody in particular
         "Who `conn` belongs to: `Policy.user` of its route, or `auth` where that is a text or a number"
         if user := conn.route.policy.user: return user(conn)

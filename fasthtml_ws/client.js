@@ -12,7 +12,8 @@ if (window[loaded]) return
 window[loaded] = true
 
 // All times are in ms.
-const keptMost = 100         // messages that wait to be handled
+const keptMost = 100         // messages that wait for a line
+const sentMost = 1_000       // messages that wait to be handled, on a line that works: acknowledgements come a moment later
 const silence = 18_000       // after which a line is taken for dead, until the server names another time
 const firstDelay = 500, longestDelay = 30_000, jitter = 0.3
 const steady = 2_000         // a connection that lasted this long starts the delays anew
@@ -97,8 +98,8 @@ class Facade extends EventTarget {
     send(data) {
         if (this.over) return
         if (this.plain || typeof data !== 'string') return void (this.real?.readyState === 1 && this.real.send(data))
-        const {kept} = this.memory
-        if (kept.length >= keptMost) return void emit(this.owner, 'ws:overflow', {message: data, limit: keptMost})
+        const {kept} = this.memory, limit = this.status === 'open' ? sentMost : keptMost
+        if (kept.length >= limit) return void emit(this.owner, 'ws:overflow', {message: data, limit})
         const message = {number: ++this.memory.number, data}
         kept.push(message)
         if (this.status === 'open') this.transmit(message)

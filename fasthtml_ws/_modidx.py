@@ -368,6 +368,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'fasthtml_ws/heartbeat.py'),
                                        'fasthtml_ws.heartbeat.Heartbeat._tick': ( 'api/heartbeat.html#heartbeat._tick',
                                                                                   'fasthtml_ws/heartbeat.py'),
+                                       'fasthtml_ws.heartbeat.Heartbeat._wait': ( 'api/heartbeat.html#heartbeat._wait',
+                                                                                  'fasthtml_ws/heartbeat.py'),
                                        'fasthtml_ws.heartbeat.Heartbeat.add': ( 'api/heartbeat.html#heartbeat.add',
                                                                                 'fasthtml_ws/heartbeat.py'),
                                        'fasthtml_ws.heartbeat.Heartbeat.discard': ( 'api/heartbeat.html#heartbeat.discard',

@@ -22,14 +22,14 @@ from .pubsub import Publishing, process_count, session_id
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/15_session.ipynb #f2736771
+# %% ../nbs/api/15_session.ipynb #7acc48b4
 def session_text(
     session:Any, # Starlette's, or any dict
 )->str: # '' if it is none that notes changes, or cannot be written as JSON
     "A session as it is now, to be compared with later"
     if not hasattr(session, 'modified'): return ''
-    try: return json.dumps(session, separators=(',',':'))
-    except (TypeError,ValueError): return ''
+    try: return json.dumps(dict(session), separators=(',',':'))
+    except (TypeError,ValueError,RuntimeError): return '' # the last when a thread writes to it meanwhile
 
 def session_changes(
     before:str, # From `session_text`

@@ -178,7 +178,7 @@ def test_clients_that_are_gone_are_forgotten_in_order_and_those_that_are_here_ar
 
 def app_of(web, log, **policy):
     app = web.app(**policy)
-    def conn(ws): ws.subscribe('room')
+    async def conn(ws): ws.subscribe('room')
     async def say(ws, msg:str):
         log.append((msg, ws.message_id))
         app.hub.publish('room', web.lib.Div(msg, id=f'm{len(log)}'))
@@ -303,7 +303,7 @@ def test_what_raises_or_cannot_be_read_is_answered_and_handled(web, kind):
 @both
 def test_messages_of_a_new_line_wait_for_the_old_ones_handler_and_conn_does_not(web, kind):
     app,go,log = web.app(),Gate(),[]
-    def conn(send): send('hello')
+    async def conn(send): send('hello')
     def slow(n:int):
         log.append(f'begin {n}')
         go.wait()
@@ -468,6 +468,40 @@ def test_a_broker_that_cannot_note_it_is_asked_again_and_nothing_is_acknowledged
     s.open()
     s.acks(1)
     assert texts(log)==['a']
+
+
+def test_what_is_noted_late_is_acknowledged_where_the_client_is_now(web):
+    log,go = [],Gate()
+    app = app_of(web, log)
+    real = app.hub.broker.handled
+    async def handled(client, n):
+        await go.passed()
+        await real(client, n)
+    app.hub.broker.handled = handled
+    web.serve(app)
+    s = Script(web).open()
+    s.say(msg='a')
+    until(lambda: log)
+    s.lose()
+    s.open(resend=False)
+    assert s.hello['acked']==0
+    go.set()
+    s.acks(1)
+    assert texts(log)==['a']
+
+
+def test_a_broker_that_hangs_does_not_keep_a_connection_from_ending(web):
+    app,ended,go = web.app(),[],Gate()
+    async def handled(client, n): await go.passed()
+    app.hub.broker.handled = handled
+    app.ws('/ws', disconn=lambda: ended.append(1))(lambda: None)
+    web.serve(app)
+    s = Script(web).open()
+    s.say()
+    s.drain()
+    s.drop()
+    until(lambda: ended and not app.hub.connections)
+    go.set()
 
 
 def test_the_goodbye_of_a_server_that_goes_down_comes_after_the_acknowledgement(web):

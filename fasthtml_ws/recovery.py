@@ -163,10 +163,10 @@ async def finish(
     since = _topics_to_replay(r) if r._cursor else {}
     if since or r.held.lost: await _replay(r, since)
     if not r.conn.is_open: return
+    if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn)) # before a cursor with which it would seem to have it all
     _go_live(r, since)
     r.conn.covered = frozenset(r.conn.topics)
     r.conn.give_cursor(r.hub.broker.position)
-    if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn))
 
 def cannot(r:Recovery)->None:
     "There is nothing to replay: send what was held, and hold nothing any more"

@@ -49,6 +49,7 @@ class Disk:
     def shutdown(self, wait=True): pass
     def step(self):
         done,f,args = self.todo.popleft()
+        if not done.set_running_or_notify_cancel(): return
         try: done.set_result(f(*args))
         except Exception as e: done.set_exception(e)
 
@@ -100,8 +101,8 @@ class Line:
         self.token = t if good and t.key[0]==self.key[0] and (t.cid or world.clock-t.made<=page_age) else None
         self.said_token = bool(token or at)
         self.buf,self.subs,self.own = deque(),{},{'@all', f'@user:{self.user}' if self.user else '@all', f'@session:{self.session}'}
-        self.cut = self.shut = self.noted = self.ready = False
-        self.left = set() # topics that it was unsubscribed from
+        self.cut = self.noted = self.ready = False
+        self.left,self.shut = set(),set() # topics that it was unsubscribed from, and put out of
         self.gate,self.wake,self.conn,self.recovered = None,None,None,'not asked'
         self.gone = world.loop.create_future()
         q = f'ws-at={cid}~{at}~{token}' if cid else ''
@@ -180,7 +181,7 @@ class World:
         self.loop,self.log,self.clock = _Loop(),_Log(),1000.
         self.epochs,self.pubs,self.waiting,self.topics,self.ends = [],[],[],{},[]
         self.tokens,self.lines,self.clients,self.jars,self.cookies = {},[],[],['','',''],['']
-        self.barred = {(u,t):[((0,0), None, True)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to, since the beginning
+        self.barred = {(u,t):[((0,0), None)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to
         self.aged,self.slow_page,self.disk_waits,self.n,self.wrong = (-1,0),None,False,0,None
         logging.getLogger().addHandler(self.log)
         self.start()
@@ -273,7 +274,7 @@ class World:
 
     # What is known
 
-    def is_barred(self, user, topic): return any(to is None for _,to,_ in self.barred.get((user,topic), ()))
+    def is_barred(self, user, topic): return any(to is None for _,to in self.barred.get((user,topic), ()))
 
     def forgotten(self, topic):
         "Key of the newest publication of which nothing is kept"
@@ -321,7 +322,7 @@ class World:
         p = self.pubs[int(unit[1])]
         key,u = (self.now()[0],int(at[1])),line.user
         def no(why): raise Wrong(f'{line.path} of {u!r}, connected at {line.key} with {line.token}: {p} at {key}: {why}')
-        if line.shut: no('closed')
+        if {p.topic, '*'}&line.shut: no('it was put out')
         if p.exclude and p.exclude==line.cid: no('excluded')
         if unit[3] is not None and unit[3]!=u: no(f'made for {unit[3]!r}')
         if p.topic[0]=='@':
@@ -329,8 +330,9 @@ class World:
         else:
             if p.topic not in line.subs: no('not subscribed')
             if line.subs[p.topic] and key<=line.subs[p.topic]: no('from before it subscribed again')
-            for since,to,first in self.barred.get((u,p.topic), ()):
-                if since<key and (to is None or key<=to) and not (first and line.token and not line.token.cid): no('not entitled')
+            t = line.token # that of a page opens what `conn` subscribes to, since the page was made: whoever is let in has a minute of the past
+            for since,to in self.barred.get((u,p.topic), ()):
+                if since<key and (to is None or key<=to) and not (to and t and not t.cid and since<=t.key): no('not entitled')
         if key<=line.key: # replayed
             t = line.token
             if line.noted: no('after what `conn` sent')
@@ -380,13 +382,22 @@ class World:
 
     # Clients
 
-    def new_page(self, b, kind):
-        return self.run(self.load(b, kind))
-
-    async def load(self, b, kind, heal=None):
-        "Load a page; its owners become clients, or the one that is healed goes on with it"
+    def load(self, b, kind, heal=None):
         at = self.now()
-        html = await self.http('/page', f'kind={kind}', b)
+        self.loaded(b, kind, at, self.run(self.http('/page', f'kind={kind}', b)), heal)
+
+    def load_slowly(self, b):
+        self.slow_page = self.loop.create_task(self.http('/page', 'kind=slow', b)),b,self.now()
+        self.settle()
+
+    def load_rest(self):
+        (task,b,at),self.slow_page = self.slow_page,None
+        self.page_gate.set_result(None)
+        self.settle(task)
+        self.loaded(b, 'new', at, task.result())
+
+    def loaded(self, b, kind, at, html, heal=None):
+        "A page is here: its owners become clients, or the one that is healed goes on with it"
         session,user = who_is(self.jars[b])
         found = re.findall(r'<div ([^>]*ws-connect[^>]*)>', html)
         for i,(path,attrs) in enumerate(zip(paths, found)):
@@ -418,7 +429,7 @@ class World:
     def read(self, c, most):
         "Take frames, one by one"
         line = c.line
-        while line and c.line is line and line.buf and most:
+        while line and c.line is line and line.buf and most and not c.missed:
             most -= 1
             m = line.pop()
             if m['type']=='websocket.close':
@@ -429,7 +440,7 @@ class World:
                 self.settle()
                 self.take(c, line, m['text'])
             self.settle()
-        if c.missed: self.drop(c, True); self.run(self.load(c.b, 'past' if c.page=='past' else 'new', c))
+        if c.missed: self.drop(c, True); self.load(c.b, c.page, c)
 
     def take(self, c, line, text):
         m = re.fullmatch(r'<!--ws ?(.*)-->', text)
@@ -486,6 +497,8 @@ class World:
 
 some = st.integers(0, 11)
 
+def where(f): return precondition(lambda self: self.world is not None and f(self))
+
 class Recovering(RuleBasedStateMachine):
     "What may happen"
     in_file = False
@@ -502,9 +515,22 @@ class Recovering(RuleBasedStateMachine):
         self.world = World(**kw, file=Path(self.dir.name)/'h.db' if self.dir else None)
         for b,user in enumerate(('ann','bob','')):
             if user: self.world.run(self.world.http('/login', f'user={user}', b))
-        self.world.new_page(0, 'new')
+        self.world.load(0, 'new')
 
     def pick(self, i, seq): return seq[i%len(seq)] if seq else None
+
+    @property
+    def offline(self): return [c for c in self.world.clients if not c.line and not c.over]
+    @property
+    def online(self): return [c for c in self.world.clients if c.line]
+    @property
+    def unread(self): return [c for c in self.world.clients if c.line and c.line.buf]
+    @property
+    def waiting(self): return [l for l in self.world.lines if l.gate and not l.gate.done()]
+    @property
+    def dead(self): return [l for l in self.world.lines if not self.world.client_of(l)]
+    @property
+    def members(self): return [l for l in self.world.lines if l.subs and l.conn.is_open]
 
     @rule(topic=st.sampled_from(['a','b','b','c','@user:ann','@user:bob','@all']), kind=st.sampled_from(['append','swap','swap','two','view']),
           n=st.integers(1, 5), exclude=some)
@@ -525,59 +551,60 @@ class Recovering(RuleBasedStateMachine):
         w.call(go)
 
     @rule(b=st.integers(0, 2), kind=st.sampled_from(['new','past']))
+    @where(lambda self: len(self.world.clients)<8)
     def load(self, b, kind):
-        if len(self.world.clients)<8: self.world.new_page(b, kind)
+        self.world.load(b, kind)
 
     @rule(b=st.integers(0, 2))
-    @precondition(lambda self: self.world and not self.world.slow_page and len(self.world.clients)<8)
+    @where(lambda self: not self.world.slow_page and len(self.world.clients)<8)
     def load_slowly(self, b):
-        self.world.slow_page = self.world.loop.create_task(self.world.load(b, 'slow'))
-        self.world.settle()
+        self.world.load_slowly(b)
 
     @rule()
-    @precondition(lambda self: self.world and self.world.slow_page)
-    def loaded(self):
-        w = self.world
-        w.page_gate.set_result(None)
-        w.settle(w.slow_page)
-        t,w.slow_page = w.slow_page,None
-        t.result()
+    @where(lambda self: self.world.slow_page)
+    def page_comes(self): self.world.load_rest()
 
     @rule(i=some, room=st.sampled_from([1<<30,1<<30,0,2]), slow=st.booleans())
+    @where(lambda self: self.offline)
     def open(self, i, room, slow):
-        c = self.pick(i, [c for c in self.world.clients if not c.line and not c.over])
-        if c: self.world.open(c, room, slow)
+        self.world.open(self.pick(i, self.offline), room, slow)
 
     @rule(i=some, n=st.sampled_from([1,2,3,100,100]))
+    @where(lambda self: self.unread)
     def read(self, i, n):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: self.world.read(c, n)
+        self.world.read(self.pick(i, self.unread), n)
 
     @rule(i=some)
+    @where(lambda self: self.waiting)
     def conn_goes_on(self, i):
-        l = self.pick(i, [l for l in self.world.lines if l.gate and not l.gate.done()])
-        if l: l.gate.set_result(None); self.world.settle()
+        self.pick(i, self.waiting).gate.set_result(None)
+        self.world.settle()
 
     @rule(i=some, room=st.sampled_from([1<<30,0]))
+    @where(lambda self: self.online)
     def pace(self, i, room):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: c.line.room = room; c.line.stir(); self.world.settle()
+        l = self.pick(i, self.online).line
+        l.room = room
+        l.stir()
+        self.world.settle()
 
     @rule(i=some, noticed=st.booleans())
+    @where(lambda self: self.online)
     def drop(self, i, noticed):
-        c = self.pick(i, [c for c in self.world.clients if c.line])
-        if c: self.world.drop(c, noticed)
+        self.world.drop(self.pick(i, self.online), noticed)
 
     @rule(i=some)
+    @where(lambda self: self.dead)
     def notice(self, i):
-        l = self.pick(i, [l for l in self.world.lines if not self.world.client_of(l)])
-        if l: l.end(); self.world.settle()
+        self.pick(i, self.dead).end()
+        self.world.settle()
 
     @rule(i=some, topic=st.sampled_from('abc'))
+    @where(lambda self: self.members)
     def unsubscribe(self, i, topic):
         w = self.world
-        l = self.pick(i, [l for l in w.lines if topic in l.subs and l.conn.is_open])
-        if not l: return
+        l = self.pick(i, self.members)
+        topic = topic if topic in l.subs else min(l.subs)
         w.ends.append((('client', l.session, l.user, l.cid), topic, w.now()))
         del l.subs[topic]
         l.left.add(topic)
@@ -585,10 +612,11 @@ class Recovering(RuleBasedStateMachine):
         w.call(l.conn.unsubscribe, topic)
 
     @rule(i=some, topic=st.sampled_from('abc'))
+    @where(lambda self: self.members)
     def subscribe(self, i, topic):
         w = self.world
-        l = self.pick(i, [l for l in w.lines if l.subs and topic not in l.subs and l.conn.is_open and not w.is_barred(l.user, topic)])
-        if l: w.call(w.subscribed, l, topic, True)
+        l = self.pick(i, self.members)
+        if topic not in l.subs and not w.is_barred(l.user, topic): w.call(w.subscribed, l, topic, True)
 
     @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from(['a','b','*']))
     def ban(self, user, topic):
@@ -596,11 +624,11 @@ class Recovering(RuleBasedStateMachine):
         ts = 'abc' if topic=='*' else topic
         if all(w.is_barred(user, t) for t in ts): return
         for t in ts:
-            if not w.is_barred(user, t): w.barred.setdefault((user,t), []).append((w.now(), None, False))
+            if not w.is_barred(user, t): w.barred.setdefault((user,t), []).append((w.now(), None))
         w.ends.append((('user', user), topic, w.now()))
         for l in w.lines:
             if l.user!=user: continue
-            if topic=='*' or topic in l.subs: l.shut = True
+            if topic=='*' or topic in l.subs: l.shut.add(topic)
         for c in w.clients:
             if who_is(w.jars[c.b])[1]==user:
                 for t in ts: c.leave(t, w.now())
@@ -609,18 +637,19 @@ class Recovering(RuleBasedStateMachine):
     @rule(user=st.sampled_from(['ann','bob']), topic=st.sampled_from('abc'))
     def allow(self, user, topic):
         spans = self.world.barred.get((user,topic), [])
-        for i,(since,to,first) in enumerate(spans):
-            if to is None: spans[i] = since,self.world.now(),first
+        for i,(since,to) in enumerate(spans):
+            if to is None: spans[i] = since,self.world.now()
 
     @rule(b=st.integers(0, 1), close=st.booleans(), clear=st.booleans(), user=st.sampled_from(['ann','bob']))
     def log_in_again(self, b, close, clear, user):
         w = self.world
+        if w.slow_page: w.load_rest()
         self.forget(b)
         session,_ = who_is(w.jars[b])
         if close:
             w.ends.append((('session', session), '*', w.now()))
             for l in w.lines:
-                if l.session==session: l.shut = True
+                if l.session==session: l.shut.add('*')
         w.run(w.http('/logout', f'close={int(close)}&clear={int(clear)}', b))
         w.run(w.http('/login', f'user={user}', b))
 
@@ -630,10 +659,10 @@ class Recovering(RuleBasedStateMachine):
 
     @rule(cookie=some, who=some, token=some, other=some, mix=st.sampled_from(['as it is','as it is','as it is','spliced','cut','bent','signed by another','none']),
           at=st.sampled_from(['','0','1','3','9-1','999999999999999999','own']), path=st.sampled_from([*paths]))
+    @where(lambda self: len(self.dead)<7)
     def intrude(self, cookie, who, token, other, mix, at, path):
         "Somebody connects with whatever was ever seen"
         w = self.world
-        if sum(not w.client_of(l) for l in w.lines)>6: return
         seen = list(w.tokens.values())
         t,o = seen[-1-token%len(seen)],seen[-1-other%len(seen)]
         cid = self.pick(who, ['', t.cid or 'y'*20, *(c.cid for c in w.clients)])
@@ -656,7 +685,7 @@ class Recovering(RuleBasedStateMachine):
     @rule()
     def restart(self):
         w = self.world
-        if w.slow_page: self.loaded()
+        if w.slow_page: w.load_rest()
         for c in w.clients: w.drop(c, True)
         for l in list(w.lines): l.end()
         w.settle()
@@ -666,21 +695,21 @@ class Recovering(RuleBasedStateMachine):
         w.start()
 
     @rule()
-    @precondition(lambda self: self.in_file)
+    @where(lambda self: self.in_file and not self.world.disk_waits)
     def disk_waits(self): self.world.disk_waits = True
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and self.world.disk_waits)
+    @where(lambda self: self.in_file and self.world.disk_waits)
     def disk_goes_on(self): self.world.disk_waits = False; self.world.settle()
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and self.world.disk_waits)
+    @where(lambda self: self.in_file and self.world.disk_waits)
     def disk_steps(self):
         disk = self.world.broker._thread
         if disk.todo: disk.step(); self.world.settle()
 
     @rule()
-    @precondition(lambda self: self.in_file and self.world and not self.world.broker._memory)
+    @where(lambda self: self.in_file and not self.world.broker._memory)
     def disk_fails(self):
         def full(batch): raise OSError('disk full')
         self.world.broker._file.write = full
@@ -691,9 +720,7 @@ class Recovering(RuleBasedStateMachine):
             if not w: return
             w.disk_waits = False
             w.settle()
-            if w.slow_page:
-                w.page_gate.set_result(None)
-                w.settle(w.slow_page)
+            if w.slow_page: w.load_rest()
             for l in w.lines:
                 l.room = 1<<30; l.stir()
                 if l.gate and not l.gate.done(): l.gate.set_result(None)

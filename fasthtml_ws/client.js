@@ -227,7 +227,7 @@ class Facade extends EventTarget {
         if (note?.startsWith('{')) return this.obey(JSON.parse(note))
         if (!this.memory.greeted && !this.plain) this.settleForPlain()
         if (html) this.dispatchEvent(new MessageEvent('message', {data: this.host.prepare(html)}))
-        if (note) this.memory.position = note
+        if (isAfter(note, this.memory.position)) this.memory.position = note
     }
 
     // Whoever answers does not speak our protocol: messages go as they are, and silence means nothing.
@@ -345,6 +345,13 @@ function split(data) {
     const start = typeof data === 'string' ? data.lastIndexOf('<!--ws') : -1
     const found = start >= 0 && /^<!--ws(?: ([^<>]*))?-->$/.exec(data.slice(start))
     return found ? [data.slice(0, start), found[1] ?? ''] : [data, null]
+}
+
+/* Does position `a` come after `b`? "17-1" is one frame of publication 17, and "17" all of them. What is sent first after a replay may be older than its end. */
+function isAfter(a, b) {
+    if (!a || !b) return !!a
+    const [[offset, frames = Infinity], [offset2, frames2 = Infinity]] = [a, b].map(position => position.split('-').map(Number))
+    return offset > offset2 || offset === offset2 && frames > frames2
 }
 
 /* Go where a refusal sends us. "//host" is another host, and so are "/\host" and "/", tab, "/host" to a browser. */

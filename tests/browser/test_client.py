@@ -74,14 +74,20 @@ def test_every_attempt_names_client_position_and_token(web):
     second = wire.line(2)
     assert second.at==[client, '18-1', 'first']
     second.send(frame('<p>c</p>', 18))
+    second.send(frame('<p>late</p>', 16)) # of another topic, held while the rest was replayed
     second.say(cursor='second', at='25')
     second.send('<div hx-swap-oob="beforeend:#log"><p>mine</p></div>') # to this client alone, with no position
-    expect(tab('#log')).to_have_text('abcmine')
+    expect(tab('#log')).to_have_text('abclatemine')
     second.close(1001)
-    assert wire.line(3).at==[client, '25', 'second']
+    third = wire.line(3)
+    assert third.at==[client, '25', 'second']
+    third.send(frame('<p>d</p>', 24))
+    expect(tab('#log')).to_have_text('abclatemined')
+    third.close(1001)
+    assert wire.line(4).at==[client, '25', 'second']
     wire.lines[-1].say(cursor='third', at='3') # a new epoch, in which positions are smaller
     wire.lines[-1].close(1011)
-    assert wire.line(4).at==[client, '3', 'third']
+    assert wire.line(5).at==[client, '3', 'third']
 
 
 def test_query_is_kept_in_front(web):

@@ -194,6 +194,8 @@ class Facade extends EventTarget {
 
     // Without a line until something wakes it: a hidden tab, a page in the bfcache, a page that heals.
     rest() {
+        // Chromium complains about a socket that is closed while it opens; a page that is left takes it along without a word.
+        if (leaving && this.real?.readyState === 0) return
         const wasOpen = this.status === 'open'
         this.unplug()?.close(1000)
         if (this.status !== 'closed') this.show('offline')

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import uvicorn
 from . import __version__
 from .chat import make_app
+from .routes import serve_defaults
 
 # %% ../nbs/api/18_cli.ipynb #13488c13
 def parse_args(
@@ -23,6 +24,7 @@ def parse_args(
     chat = commands.add_parser('chat', help='run the chat app of the tutorial')
     chat.add_argument('--host', default='127.0.0.1', help='address to listen at (default: %(default)s)')
     chat.add_argument('--port', default=5001, type=int, help='port to listen at, 0 for any (default: %(default)s)')
+    chat.add_argument('--history', metavar='FILE', help='keep what was said in this file (default: in memory, until it ends)')
     chat.add_argument('--htmx4', action='store_true', help='use htmx 4 instead of htmx 2')
     return p.parse_args(args)
 
@@ -32,8 +34,9 @@ def main(
 )->None:
     "The console script `fasthtml-ws`"
     a = parse_args(args)
-    config = uvicorn.Config(make_app(htmx4=a.htmx4), host=a.host, port=a.port, log_level='warning', timeout_graceful_shutdown=5)
+    config = uvicorn.Config(make_app(htmx4=a.htmx4, history=a.history), host=a.host, port=a.port, log_level='warning', **serve_defaults)
     sock = config.bind_socket()
+    sock.listen(config.backlog) # whoever follows the link at once waits a moment, and is not refused
     host = 'localhost' if a.host in ('0.0.0.0','127.0.0.1','::') else f'[{a.host}]' if ':' in a.host else a.host
     print(f'Link: http://{host}:{sock.getsockname()[1]}', flush=True)
     try: uvicorn.Server(config).run([sock])

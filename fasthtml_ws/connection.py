@@ -97,7 +97,6 @@ class Outgoing(WebSocket):
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
     line:Uplink|None = None # numbers what comes in; None if the client does not number it
-    session_was = session_name = '' # the session as the browser has it, as far as we know; and its name
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
@@ -621,7 +620,7 @@ class Connection(Outgoing):
         s:Any = self.scope.get('session')
         if not getattr(s, 'modified', False): return
         s.modified = False
-        if self.session_was and self.route.hub.session_written(self, over): return
+        if self.line and self.line.session_was and self.route.hub.session_written(self, over): return
         self.route.warn_once('session', 'route %s: a handler changed `session`; there is no client script that could fetch the cookie, so pages will not see it', self.route.path)
 
     def _over(self)->None:

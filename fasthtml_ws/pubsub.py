@@ -267,6 +267,10 @@ class Members(PubSub):
         "The connections that are subscribed to `topic`, in the order in which they came"
         return list(self.topics.members(check_topic(topic)))
 
+    def topics_of(self, conn:Any)->list[str]:
+        "What is delivered to `conn`: what it subscribed to, and what begins with '@', which it gets as somebody, and as everybody"
+        return [_everyone, *self.topics.topics(conn)]
+
     def user_of(self, conn:Any)->Any: # None for nobody in particular
         "Who `conn` belongs to: `Policy.user` of its route, or `auth` where that is a text or a number"
         if user := conn.route.policy.user: return user(conn)
@@ -432,11 +436,14 @@ class Publishing(Members):
             topics.append(f'@session:{name}')
         if code not in come_back: self.end(topics[-1] if topics else '*', topic or '*') # what they have seen is all they may see
         if topic is not None: topics.append(check_topic(topic))
-        if self._loop: self._here(self._close, topics, int(code), reason)
+        if self._loop: self._here(self._close, topics, topic, int(code), reason)
 
-    def _close(self, topics:list[str], code:int, reason:str)->None:
+    def _close(self, topics:list[str], topic:str|None, code:int, reason:str)->None:
         first,*others = [self.topics.members(o) for o in topics]
-        for c in [c for c in first if all(c in o for o in others)]: c.close(code, reason)
+        for c in [c for c in first if all(c in o for o in others)]:
+            if code not in come_back: # what waits for somebody who was put out does not go out
+                for t in [topic] if topic else self.topics_of(c): self.fanout.forget(c, t); c.drop(t)
+            c.close(code, reason)
 
     def history(self,
         topic:str, # A topic

@@ -98,14 +98,14 @@ class Recovery:
         if c.client: return c.client==self.resume.client and c.who==hub.who(conn.scope, hub.user_of(conn))
         return c.who==hub.who(conn.scope) and time.time()-c.made<=conn.route.policy.page_cursor
 
-    def _own_topics(self)->list[str]: return [t for t in self.hub.topics.topics(self.conn) if t[0]=='@']
+    def _own_topics(self)->list[str]: return [t for t in self.hub.topics_of(self.conn) if t[0]=='@']
 
 # %% ../nbs/api/13_recovery.ipynb #c6dd8acd
 def _topics_to_replay(r:Recovery)->dict[str,int]:
     "Topic -> offset after which to begin"
     c,hub,conn = r._cursor,r.hub,r.conn
     assert c
-    keys,mine = hub.keys_of(conn),set(hub.topics.topics(conn))
+    keys,mine = hub.keys_of(conn),set(hub.topics_of(conn))
     named = {t for t in mine if t[0]=='@' or not c.client or t in c.topics}
     since = {t: max(r._start, 0 if c.client else c.topics.get(t, 0)) for t in named if hub.ended.opens(c.offset, t, keys)}
     r.missed = r.missed or len(since)<len(named) # it was put out in between, and is a member again
@@ -123,7 +123,7 @@ async def _replay(r:Recovery, since:dict[str,int])->None:
         past = await hub.broker.replay(since, r.batch)
         if not past.whole or (r._cursor and past.position.epoch!=r._cursor.epoch): r.missed = True; return
         await _send(r, past.items)
-        members = set(hub.topics.topics(conn))
+        members = set(hub.topics_of(conn))
         for t,o in list(since.items()):
             if t in members: since[t] = max(o, past.position.offset)
             else: del since[t]
@@ -163,10 +163,10 @@ async def finish(
     since = _topics_to_replay(r) if r._cursor else {}
     if since or r.held.lost: await _replay(r, since)
     if not r.conn.is_open: return
+    if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn)) # before a cursor with which it would seem to have it all
     _go_live(r, since)
     r.conn.covered = frozenset(r.conn.topics)
     r.conn.give_cursor(r.hub.broker.position)
-    if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn))
 
 def cannot(r:Recovery)->None:
     "There is nothing to replay: send what was held, and hold nothing any more"

@@ -117,9 +117,7 @@ class Route:
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
             timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
-            cookies = await self._cookies(scope)
-            if resume: self.hub.remember_session(conn)
-            try: await conn.run(cookies)
+            try: await conn.run(await self._cookies(scope))
             finally:
                 if timer: timer.cancel()
         finally: self.gate.leave(taken)
@@ -303,7 +301,7 @@ class APIRouter(fh.APIRouter):
         for *args,kw in self.wss: app._add_ws(*args, **kw)
 
 # %% ../nbs/api/16_routes.ipynb #04201dd8
-serve_defaults = dict(ws='fasthtml_ws.server:WebSocketProtocol', ws_ping_interval=20., ws_ping_timeout=20., timeout_graceful_shutdown=5)
+serve_defaults:dict[str,Any] = dict(ws='fasthtml_ws.server:WebSocketProtocol', ws_ping_interval=20., ws_ping_timeout=20., timeout_graceful_shutdown=5)
 
 def serve(
     appname:str|None=None, # Name of the module; found from the caller by default

@@ -22,14 +22,14 @@ from .pubsub import Publishing, process_count, session_id
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/15_session.ipynb #f2736771
+# %% ../nbs/api/15_session.ipynb #7acc48b4
 def session_text(
     session:Any, # Starlette's, or any dict
 )->str: # '' if it is none that notes changes, or cannot be written as JSON
     "A session as it is now, to be compared with later"
     if not hasattr(session, 'modified'): return ''
-    try: return json.dumps(session, separators=(',',':'))
-    except (TypeError,ValueError): return ''
+    try: return json.dumps(dict(session), separators=(',',':'))
+    except (TypeError,ValueError,RuntimeError): return '' # the last when a thread writes to it meanwhile
 
 def session_changes(
     before:str, # From `session_text`
@@ -119,7 +119,7 @@ class SessionWrites:
             res.append(c)
         return res
 
-# %% ../nbs/api/15_session.ipynb #d05293b6
+# %% ../nbs/api/15_session.ipynb #1cb19e15
 session_path = '/fasthtml_ws/session'
 
 def _no(status:int, why:str)->Refusal: return Refusal(CloseCode.forbidden, status, why)
@@ -165,7 +165,7 @@ class SessionAddress:
     async def _check_login(self, req:Request, conn:Any)->None:
         session:Any = req.scope.get('session')
         if not hasattr(session, 'modified'): raise _no(403, 'there is no session that could be written')
-        if session.get(session_id, '')!=conn.session_name: raise _no(403, 'the session is not the one of the socket any more')
+        if session.get(session_id, '')!=conn.line.session_name: raise _no(403, 'the session is not the one of the socket any more')
         scope:dict[str,Any] = {k:conn.scope[k] for k in ('type','path','raw_path','query_string','root_path','path_params','app') if k in conn.scope}
         scope |= {k:v for k,v in req.scope.items() if k in ('headers','session','client','server','state','asgi','http_version')}
         scope['scheme'] = 'wss' if req.url.scheme=='https' else 'ws'
@@ -173,7 +173,7 @@ class SessionAddress:
         except Refusal: raise _no(403, '`before` does not let it pass any more') from None
         if not same_login(scope.get('auth'), conn.scope.get('auth')): raise _no(403, 'somebody else is logged in')
 
-# %% ../nbs/api/15_session.ipynb #dfb1e0c7
+# %% ../nbs/api/15_session.ipynb #a1f16009
 class SharedSessions(Publishing):
     "The part of the hub that shares sessions between sockets and routes"
     def __init__(self, *args:Any, **kwargs:Any):
@@ -197,21 +197,15 @@ class SharedSessions(Publishing):
         "The address at which changes are fetched"
         return Route(session_path, SessionAddress(self).merge, methods=['POST'], name='fasthtml_ws_session')
 
-    def remember_session(self, conn:Any)->None:
-        "Note what the browser has, before any handler runs"
-        session = conn.scope.get('session')
-        if not self.policy.session_writes or not (was := session_text(session)): return
-        conn.session_was,conn.session_name = was,str(session.get(session_id, ''))
-
     def session_written(self,
-        conn:Any, # One that `remember_session` knows
+        conn:Any, # One whose session was noted
         over:bool=False, # Is it over, and this was `disconn`?
     )->bool: # False if the browser cannot be told
         "A handler of `conn` has written to the session"
         if not (now := session_text(conn.scope['session'])):
             log.error('route %s: what a handler wrote to `session` is not JSON, so it cannot go into the cookie', conn.route.path)
             return True
-        before,conn.session_was = conn.session_was,now
+        before,conn.line.session_was = conn.line.session_was,now
         values,gone = session_changes(before, now)
         if not values and not gone: return True
         here = c if (c := conn.line.client.holder) and c.is_open else None # the client may have come back meanwhile
@@ -224,19 +218,22 @@ class SharedSessions(Publishing):
         return True
 
     def greeted(self, conn:Any)->None:
-        "A client is here: look after it, and tell it again what it may not have heard"
+        "A client is here, and no handler has run: look after it, note what its browser has, and tell it again what it may not have heard"
         self.keep_alive(conn)
+        session = conn.scope.get('session')
+        if self.policy.session_writes and (was := session_text(session)): conn.line.session_was,conn.line.session_name = was,str(session.get(session_id, ''))
         if token := self.session_writes.token_of(conn.line.client.key): conn.tell_script(session=token)
 
     def session_named(self, conn:Any, name:str)->None:
         "The session of `conn` has this name now, '' if it was emptied; its client stays the same"
         client = conn.line.client
         for c in {conn, client.holder}-{None}:
-            if name==c.session_name: continue
-            c.session_name = name
+            line = c.line
+            if name==line.session_name: continue
+            line.session_name = name
             if name:
                 dict.__setitem__(c.scope['session'], session_id, name) # this is no write of a handler's
-                c.session_was = session_text(Session(json.loads(c.session_was), **{session_id:name})) # the browser has it as well
+                line.session_was = session_text(Session(json.loads(line.session_was), **{session_id:name})) # the browser has it as well
                 self._join(c, f'@session:{name}')
             self._rename(client, self.key_of(c))
             c.give_cursor(self.broker.position) # the one that it has is for the old name

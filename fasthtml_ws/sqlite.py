@@ -151,6 +151,10 @@ class _File:
         "Number of the newest message of `client` that was handled"
         return int(self._one('select n from clients where client=?', client) or 0)
 
+    def renew(self)->None:
+        "Another epoch: what was published in between is not in this file"
+        self.db.execute("update meta set value=? where key='epoch'", (secrets.token_hex(4),))
+
     def close(self)->None: self.db.close()
 
 def _dump(p:Publication)->str: return json.dumps([p.frames, p.raw, p.view, p.data, p.exclude, p.cause], ensure_ascii=False, separators=(',',':'))
@@ -177,6 +181,7 @@ class SQLiteBroker(Broker):
         self._topics:set[str] = set()
         self._file:_File|None = None
         self._memory:MemoryBroker|None = None # once the file has failed
+        self._stale = False # does it not say so yet?
         self._queue:deque[tuple[Publication|_Mark,asyncio.Future[Any]]] = deque()
         self._writing:asyncio.Task[None]|None = None
         self._thread:ThreadPoolExecutor|None = None
@@ -195,6 +200,7 @@ class SQLiteBroker(Broker):
         "Write what waits, and close the file"
         self._deliver = None
         if self._writing: await self._writing
+        if self._stale: await self._renew()
         if self._file: await self._in_thread(self._file.close)
         self._file = None
         if self._thread: self._thread.shutdown(wait=False)
@@ -285,8 +291,16 @@ class SQLiteBroker(Broker):
         log.error('%s cannot be written (%s): history begins anew, in memory, and ends with this process', self.path, e)
         memory = MemoryBroker(*self._bounds)
         await memory.start(lambda p: self._deliver(p) if self._deliver else None)
+        await self._renew()
         for t in self._topics: await memory.subscribe(t)
         self._memory = memory
+
+    async def _renew(self)->None:
+        "Write into the file that it does not know everything; a full disk has room for that, where nothing is added"
+        assert self._file
+        try: await self._in_thread(self._file.renew)
+        except sqlite3.Error: self._stale = True # another try at the end
+        else: self._stale = False
 
 def _answer(future:'asyncio.Future[Any]', res:Any)->None:
     if not future.done(): future.set_result(res) # nobody waits for one that was cancelled

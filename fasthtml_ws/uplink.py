@@ -14,11 +14,12 @@ from .transport import run_now
 
 log = logging.getLogger('fasthtml_ws')
 
-# %% ../nbs/api/13_uplink.ipynb #b1bebbf4
+# %% ../nbs/api/13_uplink.ipynb #e5335d7f
 class Uplink(Line):
     "The messages of a client as they come in on one connection, and what happens to them"
-    __slots__ = ('id','conn','broker','cause','before','_acked','_again','_timer','_task')
+    __slots__ = ('id','conn','broker','cause','before','session_was','session_name','_acked','_again','_timer','_task')
     delay = .05 # Seconds for which acknowledgements are collected
+    patience = 1. # Seconds that a connection which ends waits for the broker
     def __init__(self,
         client:Client, # From `Inbox.enter`
         id:str, # What the client calls itself
@@ -29,6 +30,7 @@ class Uplink(Line):
         super().__init__(client)
         self.id,self.conn,self.broker,self.before = id,conn,broker,before
         self.cause:Cause|None = None # the message that is being handled
+        self.session_was = self.session_name = '' # the session as the browser has it, as far as we know, and its name
         self._acked,self._again = client.marked,False
         self._timer:asyncio.TimerHandle|None = None
         self._task:asyncio.Future[None]|None = None
@@ -81,8 +83,8 @@ class Uplink(Line):
         if self._timer: self._timer.cancel(); self._timer = None
 
     async def ended(self)->None:
-        "Wait until what was handled is remembered"
-        if self._task: await asyncio.wait([self._task])
+        "Wait until what was handled is remembered, but not for ever"
+        if self._task: await asyncio.wait([self._task], timeout=self.patience)
 
     def _soon(self)->None:
         if not self._timer and self.conn.is_open: self._timer = asyncio.get_running_loop().call_later(self.delay, self.acknowledge)

@@ -38,7 +38,7 @@ def test_a_silent_line_gets_heartbeats_and_one_without_a_script_none(web):
     web.serve(idle_app(web, heartbeat=.2))
     s,plain = Script(web).open(),web.connect()
     at = arrivals(s, 2)
-    assert s.beats>=6 and max(b-a for a,b in zip(at, at[1:]))<.5
+    assert 5<=s.beats<=12 and max(b-a for a,b in zip(at, at[1:]))<1
     assert not s.html and plain.silent(.3)
 
 
@@ -60,7 +60,7 @@ async def _talk(app, n):
 
 def test_heartbeats_end_with_the_connections_and_begin_again(web):
     app = idle_app(web, heartbeat=.1)
-    srv = web.serve(app)
+    web.serve(app)
     for _ in range(3):
         s = [Script(web).open() for _ in range(5)]
         for o in s:

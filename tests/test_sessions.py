@@ -191,6 +191,8 @@ def test_a_page_that_hides_its_origin_is_believed_by_its_browser(b):
     s = b.page().open()
     assert b.fetch(written(s, do={'a':1}), origin=None, Sec_Fetch_Site='same-origin')==204
     assert b.fetch(written(s, do={'a':2}), origin=None, Sec_Fetch_Site='cross-site')==403 and b.web.logged('(403)')
+    b.web.stop()
+    assert b.web.logged('not fetched'), 'a server that ends says what is lost'
 
 
 def test_only_a_post_with_a_small_form(b):
@@ -307,6 +309,7 @@ def test_they_are_bounded(web):
     until(lambda: len(w)==3)
     assert len(web.logged('not fetched'))==2
     assert [b.fetch(tokens[0]), b.fetch(tokens[1]), b.fetch(tokens[4])]==[410, 410, 204]
+    web.stop()
     web.logged('session')
 
 
@@ -322,7 +325,7 @@ def test_what_is_no_json_is_an_error_in_the_log(web):
 
 
 def test_without_a_script_the_log_warns(web):
-    b = made(web)
+    made(web)
     c = web.connect()
     c.send(do={'a':1})
     until(lambda: web.logged('/ws', 'changed `session`'))

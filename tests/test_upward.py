@@ -1,12 +1,12 @@
 "What a page sends is handled once and in order, whatever happens to the line; and what the server keeps of it is bounded."
-import asyncio, json, os, signal, socket, subprocess, sys, textwrap, time
+import asyncio, json, random, signal, socket, subprocess, sys, textwrap, time
 from collections import deque
 
 import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from fasthtml_ws.inbox import Inbox, Line, Verdict, split_number
+from fasthtml_ws.inbox import Inbox, Line, Verdict
 from tests.kit import *
 from tests.memory import profile
 from tests.script import *
@@ -35,11 +35,12 @@ class Upward(RuleBasedStateMachine):
         found = [c for c in self.conns if cond(c)]
         return data.draw(st.sampled_from(found)) if found else None
 
-    @rule()
-    def say(self):
-        self.n += 1
-        self.kept.append(self.n)
-        if self.now: self.now.wire.append(self.n)
+    @rule(k=st.integers(1, 6))
+    def say(self, k):
+        for _ in range(k):
+            self.n += 1
+            self.kept.append(self.n)
+            if self.now: self.now.wire.append(self.n)
 
     @rule()
     def connect(self):
@@ -56,18 +57,23 @@ class Upward(RuleBasedStateMachine):
 
     def acknowledged(self, client): self.kept = [n for n in self.kept if n>client.marked]
 
-    @rule(data=st.data())
-    def arrive(self, data):
+    @rule(data=st.data(), k=st.integers(1, 6))
+    def arrive(self, data, k):
         if not (c := self.some(data, lambda c: c.wire and not c.deaf)): return
-        n = c.wire.popleft()
-        v = c.line.comes(n)
-        assert v is not Verdict.gap
-        if v is Verdict.new: c.jobs.append(n)
+        for _ in range(min(k, len(c.wire))):
+            n = c.wire.popleft()
+            v = c.line.comes(n)
+            assert v is not Verdict.gap
+            if v is Verdict.new: c.jobs.append(n)
+
+    @rule(data=st.data(), k=st.integers(1, 6))
+    def work(self, data, k):
+        "Several messages, one after the other"
+        for _ in range(k): self.begin(data); self.end(data, True, 'done')
 
     @rule(data=st.data())
     def begin(self, data):
-        c = self.some(data, lambda c: c.jobs and c.running is None and not (c.before and c.before.busy))
-        if not c: return
+        if not (c := next((c for c in self.conns if c.jobs and c.running is None and not (c.before and c.before.busy)), None)): return
         n = c.jobs.popleft()
         v = c.line.begins(n)
         assert v is not Verdict.gap
@@ -75,7 +81,7 @@ class Upward(RuleBasedStateMachine):
 
     @rule(data=st.data(), published=st.booleans(), end=st.sampled_from(['done','done','cancelled']))
     def end(self, data, published, end):
-        if not (c := self.some(data, lambda c: c.running is not None)): return
+        if not (c := next((c for c in self.conns if c.running is not None), None)): return
         n,c.running = c.running,None
         if published or end=='done':
             self.did.append(n)
@@ -103,7 +109,7 @@ class Upward(RuleBasedStateMachine):
         self.box.leave(c.line.client, c)
         if c is self.now: self.now = None
 
-    @precondition(lambda self: self.n)
+    @precondition(lambda self: self.n>10 and not self.killed)
     @rule()
     def kill(self):
         self.box,self.conns,self.now,self.killed = Inbox(),[],None,True
@@ -126,8 +132,33 @@ class Upward(RuleBasedStateMachine):
         assert first==[*range(1, self.n+1)], 'all of them, in order'
         if self.durable or not self.killed: assert self.did==first, 'none twice'
 
-Upward.TestCase.settings = settings(**profile, max_examples=300, stateful_step_count=60)
+Upward.TestCase.settings = settings(**profile, max_examples=400, stateful_step_count=40)
 test_model = Upward.TestCase
+
+
+class _Draw:
+    "For the same rules, chosen by a plain generator of random numbers: thousands of lives in a second"
+    def __init__(self, r): self.r = r
+    def draw(self, strategy): return self.r.random()<.5
+
+
+def live(seed:int):
+    r,m = random.Random(seed),Upward()
+    d = _Draw(r)
+    m.some = lambda data, cond: r.choice(found) if (found := [c for c in m.conns if cond(c)]) else None
+    m.start(seed%2==0)
+    steps = [lambda: m.say(r.randint(1, 6)), m.connect, lambda: m.arrive(d, r.randint(1, 6)), lambda: m.work(d, r.randint(1, 6)), lambda: m.begin(d),
+             lambda: m.end(d, r.random()<.5, r.choice(['done','cancelled'])), m.mark, m.acknowledge, lambda: m.over(d)]
+    for _ in range(40): r.choice(steps)()
+    if seed%3==0: m.kill()
+    for _ in range(10): r.choice(steps)()
+    m.teardown()
+
+
+def test_many_lives():
+    for seed in range(3_000):
+        try: live(seed)
+        except AssertionError as e: raise AssertionError(f'seed {seed}: {e}') from e
 
 
 def test_clients_that_are_gone_are_forgotten_in_order_and_those_that_are_here_are_not():
@@ -147,7 +178,7 @@ def test_clients_that_are_gone_are_forgotten_in_order_and_those_that_are_here_ar
 
 def app_of(web, log, **policy):
     app = web.app(**policy)
-    def conn(ws): ws.subscribe('room')
+    async def conn(ws): ws.subscribe('room')
     async def say(ws, msg:str):
         log.append((msg, ws.message_id))
         app.hub.publish('room', web.lib.Div(msg, id=f'm{len(log)}'))
@@ -272,7 +303,7 @@ def test_what_raises_or_cannot_be_read_is_answered_and_handled(web, kind):
 @both
 def test_messages_of_a_new_line_wait_for_the_old_ones_handler_and_conn_does_not(web, kind):
     app,go,log = web.app(),Gate(),[]
-    def conn(send): send('hello')
+    async def conn(send): send('hello')
     def slow(n:int):
         log.append(f'begin {n}')
         go.wait()
@@ -439,9 +470,43 @@ def test_a_broker_that_cannot_note_it_is_asked_again_and_nothing_is_acknowledged
     assert texts(log)==['a']
 
 
+def test_what_is_noted_late_is_acknowledged_where_the_client_is_now(web):
+    log,go = [],Gate()
+    app = app_of(web, log)
+    real = app.hub.broker.handled
+    async def handled(client, n):
+        await go.passed()
+        await real(client, n)
+    app.hub.broker.handled = handled
+    web.serve(app)
+    s = Script(web).open()
+    s.say(msg='a')
+    until(lambda: log)
+    s.lose()
+    s.open(resend=False)
+    assert s.hello['acked']==0
+    go.set()
+    s.acks(1)
+    assert texts(log)==['a']
+
+
+def test_a_broker_that_hangs_does_not_keep_a_connection_from_ending(web):
+    app,ended,go = web.app(),[],Gate()
+    async def handled(client, n): await go.passed()
+    app.hub.broker.handled = handled
+    app.ws('/ws', disconn=lambda: ended.append(1))(lambda: None)
+    web.serve(app)
+    s = Script(web).open()
+    s.say()
+    s.drain()
+    s.drop()
+    until(lambda: ended and not app.hub.connections)
+    go.set()
+
+
 def test_the_goodbye_of_a_server_that_goes_down_comes_after_the_acknowledgement(web):
     log = []
-    web.serve(app_of(web, log))
+    web.serve(app_of(web, log), ws='fasthtml_ws.server:WebSocketProtocol')
     s = Script(web).open()
     s.say(msg='a')
     until(lambda: log)
@@ -456,6 +521,7 @@ def test_the_goodbye_of_a_server_that_goes_down_comes_after_the_acknowledgement(
 served = '''
     import asyncio, os, sys, uvicorn
     from fasthtml_ws.common import *
+    from fasthtml_ws.policy import Keep
     app = FastHTML(secret_key='x', policy=Policy(history=sys.argv[2], keep={'room': Keep(messages=100_000)}))
     async def say(ws, msg:str):
         app.hub.publish('room', Div(msg), data=msg)

@@ -2,7 +2,6 @@
 
 Its pages carry a policy without 'unsafe-inline' and without 'unsafe-eval', so every test with it is a test of that too."""
 import asyncio, json
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 

@@ -11,13 +11,13 @@ from statistics import median
 from fasthtml.common import Div
 
 from bench import Run
+from fasthtml_ws.broker import MemoryBroker
 from fasthtml_ws.common import FastHTML, Policy
-from fasthtml_ws.policy import Keep
 from tests.proofs import returning
 
 what = 'publications a second without history, with history in memory and in a file; 1,000 clients that come back at once'
 at_least = .9
-bar = f'publishing with history in memory at least {at_least} of without, with no subscriber and with 100; every client that comes back is current; in every run'
+bar = f'publishing with history in memory at least {at_least} of without, with no subscriber and with 100, also if these have the client script; every client that comes back is current; in every run'
 more_is_better = True
 runs = 3
 
@@ -45,16 +45,22 @@ class Server:
         else: self.open.set()
 
 
+class Forgetful(MemoryBroker):
+    "One without history"
+    def _keep(self, p): pass
+
+
 @asynccontextmanager
-async def serving(n:int, **policy):
-    "An app with `n` subscribers of 'news'"
-    app = FastHTML(secret_key='x', policy=Policy(**policy))
+async def serving(n:int, broker=None, script=False, **policy):
+    "An app with `n` subscribers of 'news', which have the client script if `script`"
+    app = FastHTML(secret_key='x', broker=broker, policy=Policy(**policy))
     app.ws('/ws', conn=lambda ws: ws.subscribe('news'))(lambda: None)
     scope = dict(type='websocket', path='/ws', raw_path=b'/ws', query_string=b'', headers=[(b'host',b'x')], scheme='ws', http_version='1.1', root_path='',
                  client=('127.0.0.1',1), server=('127.0.0.1',2), subprotocols=[], extensions={}, asgi={'version':'3.0'})
     await app.hub.start()
     crowd = [Server() for _ in range(n)]
-    tasks = [asyncio.create_task(app(dict(scope), o.receive, o.send)) for o in crowd]
+    at = [f'ws-at={i:022d}~~'.encode() if script else b'' for i in range(n)]
+    tasks = [asyncio.create_task(app(scope|{'query_string':q}, o.receive, o.send)) for q,o in zip(at, crowd)]
     for o in crowd: await o.open.wait()
     while len(app.hub.members('news'))<n: await asyncio.sleep(0) # noqa: ASYNC110
     try: yield app,crowd
@@ -73,20 +79,19 @@ async def publish(app, n:int)->float: # Seconds of CPU
     return (time.process_time()-t)/n
 
 
-async def memory(crowd:int, rounds:int=25)->tuple[float,float,float]: # Microseconds without, with, and the ratio of the rates
-    "Publishing without history and with history in memory"
+async def memory(crowd:int, rounds:int=25)->list[tuple[float,float]]: # Microseconds of a publication, and the ratio of the rates to the first
+    "Publishing without history, with history in memory, and that to clients that have the script"
     async with AsyncExitStack() as stack:
-        without,_ = await stack.enter_async_context(serving(crowd, keep={'*':Keep(messages=0)}))
-        within,got = await stack.enter_async_context(serving(crowd))
+        made = [await stack.enter_async_context(serving(crowd, **o)) for o in (dict(broker=Forgetful()), {}, dict(script=True))[:3 if crowd else 2]]
         n = 2_000 if not crowd else 200
-        for o in (without,within): await publish(o, n)
-        pairs = []
+        for app,_ in made: await publish(app, n)
+        turns = []
         for i in range(rounds):
-            first,second = (without,within) if i%2 else (within,without)
-            a,b = await publish(first, n),await publish(second, n)
-            pairs.append((a,b) if i%2 else (b,a))
-        assert all(o.got>=n*rounds for o in got), 'not everyone got everything'
-    return median(a for a,_ in pairs)*1e6, median(b for _,b in pairs)*1e6, median(a/b for a,b in pairs)
+            took = {}
+            for app,_ in made[i%len(made):]+made[:i%len(made)]: took[app] = await publish(app, n)
+            turns.append([took[app] for app,_ in made])
+        assert all(o.got>=n*rounds for _,got in made for o in got), 'not everyone got everything'
+    return [(median(o[k] for o in turns)*1e6, median(o[0]/o[k] for o in turns)) for k in range(len(made))]
 
 
 async def in_file(flight:int, seconds:float=2.)->tuple[float,float]: # Publications a second by the clock, microseconds of CPU of each
@@ -104,26 +109,29 @@ async def in_file(flight:int, seconds:float=2.)->tuple[float,float]: # Publicati
             return n/(time.monotonic()-begun), (time.process_time()-t)/n*1e6
 
 
-def _ratios()->dict[int,tuple[float,float,float]]:
+def _ratios()->dict[int,list[tuple[float,float]]]:
     gc.collect(); gc.disable()
     try: return {o: asyncio.run(memory(o)) for o in crowds}
     finally: gc.enable()
 
 
 def main(out):
-    out(f'{"us of CPU a publication":24}{"without":>10}{"in memory":>12}{"without/in memory":>20}')
-    for n,(a,b,r) in _ratios().items(): out(f'{f"{n} subscribers":24}{a:10.2f}{b:12.2f}{r:20.2f}')
+    out(f'{"us of CPU a publication":24}{"without":>10}{"in memory":>12}{"with script":>13}{"without/in memory":>20}{"without/with script":>21}')
+    for n,((a,_),(b,r),*more) in _ratios().items():
+        (c,q), = more or [(0.,0.)]
+        out(f'{f"{n} subscribers":24}{a:10.2f}{b:12.2f}' + (f'{c:13.2f}{r:20.2f}{q:21.2f}' if more else f'{"":13}{r:20.2f}'))
     out(f'\n{"in a file":24}{"a second":>10}{"us of CPU":>12}')
     for n in in_flight:
         rate,cpu = asyncio.run(in_file(n))
         out(f'{f"{n} in flight":24}{rate:10,.0f}{cpu:12.1f}')
     out()
     out(returning.run())
-    out('\nA publication is a `Div`, rendered once. In a file, one is out when it is on the disk; those that wait meanwhile go there together, and the CPU is that of all')
+    out('\nA publication is a `Div`, rendered once; clients with the script are told its position, too. In a file, one is out when it is on the disk; those that wait meanwhile go there together, and the CPU is that of all')
     out('threads. Clients come back to `serve()` with history in a file, all at the same time, each with its cursor, and get what was published while they were away.')
 
 
 def run(seed)->Run:
     ratios,back = _ratios(),returning.run()
-    worst = min(r for *_,r in ratios.values())
-    return Run(worst, worst>=at_least and back.ok, ', '.join(f'{r:.2f} with {n} subscribers ({a:.1f} and {b:.1f} us)' for n,(a,b,r) in ratios.items()) + f'\n        {back}')
+    worst = min(r for o in ratios.values() for _,r in o)
+    text = ', '.join(f'{n} subscribers: ' + ' and '.join(f'{r:.2f}' for _,r in o[1:]) + f' ({", ".join(f"{t:.1f}" for t,_ in o)} us)' for n,o in ratios.items())
+    return Run(worst, worst>=at_least and back.ok, f'{text}\n        {back}')

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 from fasthtml.common import Div, Li, Ol, Td, Tr
-from hypothesis import Phase, settings, strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 import fasthtml_ws.broker, fasthtml_ws.cursor, fasthtml_ws.pages, fasthtml_ws.pubsub, fasthtml_ws.recovery, fasthtml_ws.sqlite
@@ -499,6 +499,13 @@ some = st.integers(0, 11)
 
 def where(f): return precondition(lambda self: self.world is not None and f(self))
 
+def content_of(kind:str, i:int, target:str)->tuple:
+    "Publication number `i`"
+    if kind=='append': return Ol(Li(f'p{i}', id=f'm{i}'), hx_swap_oob='beforeend:#log'),
+    if kind=='swap': return Div(f'p{i}', id=target),
+    if kind=='two': return Div(f'p{i}.0', id=f'd{i}', hx_swap_oob='true'), Tr(Td(f'p{i}.1'), id=f'r{i}', hx_swap_oob='true')
+    return ()
+
 class Recovering(RuleBasedStateMachine):
     "What may happen"
     in_file = False
@@ -541,9 +548,7 @@ class Recovering(RuleBasedStateMachine):
         def go():
             for _ in range(n):
                 i,target = len(w.pubs),f's{len(w.pubs)%2}'
-                content,kw = {'append':lambda: (Ol(Li(f'p{i}', id=f'm{i}'), hx_swap_oob='beforeend:#log'),), 'swap':lambda: (Div(f'p{i}', id=target),),
-                    'two':lambda: (Div(f'p{i}.0', id=f'd{i}', hx_swap_oob='true'), Tr(Td(f'p{i}.1'), id=f'r{i}', hx_swap_oob='true')),
-                    'view':lambda: ()}[kind](),dict(data={'n':i}, exclude=skip.conn if skip else None, **({'view':'who'} if kind=='view' else {}))
+                content,kw = content_of(kind, i, target),dict(data={'n':i}, exclude=skip.conn if skip else None, **({'view':'who'} if kind=='view' else {}))
                 p = Pub(i, topic, kind, target, skip.cid if skip else '', None)
                 w.pubs.append(p); w.waiting.append(p)
                 p.made = (w.hub.publish_to_all(*content, **kw) if topic=='@all' else w.hub.publish_to_user(topic[6:], *content, **kw) if topic[0]=='@'

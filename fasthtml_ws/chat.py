@@ -37,7 +37,7 @@ def say_in(hub, room:str, m:Message):
     return hub.publish(f'room:{room}', added(m), data=asdict(m))
 
 # %% ../nbs/tutorials/chat.ipynb #28d81d03
-clear_box = Script("document.addEventListener('submit', e => { const f = e.target.closest('#say'); if (f) setTimeout(() => { f.reset(); f.msg.focus() }) })")
+clear_box = Script("document.addEventListener('submit', e => { const f = e.target.closest('#say'); if (f) { f.reset(); f.msg.focus() } })")
 
 def box()->FT:
     return Form(Label('Message', fr='msg', cls='hidden'),

@@ -17,6 +17,8 @@ for (const name of ['ws:status', 'ws:missed', 'ws:overflow', 'htmx:wsOpen', 'htm
     addEventListener(name, e => told.push([name, e.detail.status ?? e.detail.missed ?? e.detail.code ?? e.detail.event?.code ?? e.detail.limit ?? null]), true);'''
 
 
+only_htmx2,only_htmx4 = (pytest.mark.parametrize('htmx', [o], ids=[f'htmx{o}']) for o in (2,4)) # what the other one does not have
+
 def calm(web, url, clock=False):
     "A tab at `url` in which chance does not play, and, if told, time passes only when the test says so"
     web.allow = [r'WebSocket connection to', *web.allow] # Chromium's own words about a line that was refused or reset
@@ -595,8 +597,8 @@ def test_owners_without_an_id_heal_by_their_place(web):
 
 # The rest of the page
 
+@only_htmx4
 def test_status_outlives_a_morph_of_the_owner(web):
-    if web.htmx==2: pytest.skip('htmx 2 has no morph')
     wire = Wire(web)
     tab = calm(web, wire.url)
     line = wire.line(1)
@@ -698,8 +700,8 @@ def test_script_that_is_loaded_twice(web):
     only(wire, wire.lines[1])
 
 
+@only_htmx2
 def test_page_without_htmx(web):
-    if web.htmx==4: pytest.skip('there is none')
     wire = Wire(web)
     wire.pages['/bare'] = f'<link rel="icon" href="data:,"><script src="{script}"></script>{owner()}'
     calm(web, wire.url+'/bare')('#form').wait_for()
@@ -734,8 +736,8 @@ def test_server_of_another_host_is_left_alone(web):
     expect(tab('#owner')).not_to_have_attribute('ws-status', re.compile('.'))
 
 
+@only_htmx2
 def test_history_snapshot_is_as_current_as_it_was(web):
-    if web.htmx==4: pytest.skip('htmx 4 keeps no snapshots')
     wire = Wire(web, owner(form()+'<a hx-get="/part" hx-target="body" hx-push-url="true" id="go">go</a>'))
     wire.pages['/part'] = '<p id="there">there</p>'
     tab = calm(web, wire.url)
@@ -755,8 +757,8 @@ def test_history_snapshot_is_as_current_as_it_was(web):
     expect(tab('#log')).to_have_text('xyz')
 
 
+@only_htmx2
 def test_events_of_htmx_2(web):
-    if web.htmx==4: pytest.skip('htmx 2')
     wire = Wire(web)
     tab = calm(web, wire.url)
     line = wire.line(1)
@@ -778,8 +780,8 @@ def test_events_of_htmx_2(web):
     assert told(tab, 'htmx:wsClose')[-1]==1008
 
 
+@only_htmx4
 def test_events_of_htmx_4(web):
-    if web.htmx==2: pytest.skip('htmx 4')
     wire = Wire(web)
     tab = calm(web, 'about:blank')
     tab.ctx.add_init_script('''let n = 0; addEventListener('htmx-ws-before-connection', e => { if (e.target != window) e.detail.connection.url = e.detail.connection.url.replace(/\\?try=.*|$/, '?try=' + ++n) }, true)''')

@@ -56,6 +56,7 @@ ul,ol { list-style: none; margin: 0; padding: 0 } #people { display: flex; flex-
 form { display: flex; gap: .5rem; padding: .75rem 0; border-top: 1px solid var(--line) } input,button { font: inherit; padding: .6rem .8rem; border-radius: .5rem; border: 1px solid var(--line) }
 input { flex: 1; min-width: 0 } button { background: #1a6fb5; color: #fff; border: 0 } :focus-visible { outline: 2px solid #1a6fb5; outline-offset: 2px }
 .hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden } .ws-error { color: #c62f2f }
+[ws-status=offline]::after { inset: .9rem 1rem auto auto; translate: none } /* what the client script shows: away from the box */
 ''')
 
 # %% ../nbs/tutorials/chat.ipynb #c7304d31

@@ -23,7 +23,7 @@ from .binding import Reserved, compile_plan
 from .broker import Position
 from .cursor import Resume
 from .errors import CloseCode, Disconnected, HandlerTimeout, MessageError, State, come_back, step
-from .inbox import script_message
+from .inbox import script_message, split_number
 from .limits import Intake
 from .outbox import Message, Outbox, text_message
 from .payload import Payload, parse_payload
@@ -32,6 +32,7 @@ from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_act
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
 from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -95,6 +96,7 @@ class Outgoing(WebSocket):
     held:Held|None = None # what waits until then
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
+    line:Uplink|None = None # numbers what comes in; None if the client does not number it
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
@@ -146,6 +148,7 @@ class Outgoing(WebSocket):
         if self.held is not None:
             for topic,_,m in self.held.take():
                 if not topic: self.writer.put(m)
+        if self.line: self.line.acknowledge()
         self.goodbye = int(code)
         self.writer.close(code, reason or '')
         return sent
@@ -281,6 +284,11 @@ class Connection(Outgoing):
 
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
 
+    @property
+    def message_id(self)->str|None:
+        "Names the message that is being handled: the same text when it comes again after a kill of the server, and no other's; None without the client script"
+        return self.line.message_id if self.line else None
+
     async def accept(self, *args:Any, **kwargs:Any)->None:
         "Starlette's, which has nothing to do here: a handler runs only for what was accepted"
         raise RuntimeError('this connection is accepted already')
@@ -351,17 +359,18 @@ class Connection(Outgoing):
             if text is None or ((self._jobs or intake.pace) and not await self._may_enter()): continue
             self._add(text)
 
-    def _text(self, message:Any)->str|None: # None if it is not to be handled
+    def _text(self, message:Any)->str|tuple[int,str]|None: # With its number, if it is numbered; None if it is not to be handled
         "What a message of the server says"
         if self._deaf: return None # after our goodbye nothing is accepted
-        text,p = message.get('text'),self.route.policy
+        text,p,n = message.get('text'),self.route.policy,0
         self.received += 1
         if self._idle: self._heard = self._loop.time()
+        if self.line and text is not None: n,text = split_number(text)
         if text is None: self.close(CloseCode.unsupported_data, 'only text is handled here')
         elif len(text) > p.max_message or (len(text)*4 > p.max_message and len(text.encode()) > p.max_message):
             self.close(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
         elif self._intake.pace and self._intake.too_fast(self._loop.time()): self._refuse(CloseCode.policy_violation, f'more than {p.rate:g} messages a second')
-        else: return text
+        else: return self.line.take(n, text) if self.line else text
         return None
 
     async def _may_enter(self)->bool: # False if none is accepted any more
@@ -460,7 +469,7 @@ class Connection(Outgoing):
         try:
             while self._jobs:
                 job = self._jobs.popleft()
-                await (self._open() if job is _conn_job else self._message(job))
+                await (self._open() if job is _conn_job else self.line.handle(job, self._message) if self.line else self._message(job))
                 self._make_room()
                 self._check_session()
                 if self._jobs: await asyncio.sleep(0)
@@ -488,10 +497,34 @@ class Connection(Outgoing):
 
     async def _greet(self, r:Recovery)->None:
         "Say the first thing that the client script hears"
+        self.line = line = await self._take_place()
         await r.check()
         self.recovered,r.told = r.recovered,r.missed
-        self.tell_script(hello=1, recovered=r.recovered, **({'missed':missed_action(self)} if r.missed else {}))
+        self.tell_script(hello=1, beat=2*self.route.hub.policy.heartbeat, acked=line.client.marked, recovered=r.recovered, **({'missed':missed_action(self)} if r.missed else {}))
         if not r.is_possible: cannot(r)
+        self.route.hub.greeted(self)
+
+    async def _take_place(self)->Uplink:
+        "Of the connection that this client had before, if it had one: that line is dead, or of no use any more"
+        hub,handled = self.route.hub,0
+        key = hub.key_of(self)
+        if not hub.inbox.get(key):
+            try: handled = await hub.broker.last_handled(key)
+            except Exception: log.exception('route %s: it could not be found out which messages of a client were handled', self.route.path)
+        client,old = hub.inbox.enter(key, self, handled)
+        before = [t for t in (old._worker, *old.line.before) if t and not t.done()] if old else []
+        if old: old.replaced()
+        return Uplink(client, self.client_id, self, hub.broker, before)
+
+    def replaced(self)->None:
+        "The client has connected anew: nothing more is read here, and what was accepted is handled"
+        self._refuse(CloseCode.normal, 'connected anew')
+        self.goodbye = 0 # to the line, not to the client
+        if self._transport: self._transport.abort()
+
+    def refuse_unnumbered(self)->None:
+        "A message has no number, or one before it is missing"
+        self._refuse(CloseCode.policy_violation, 'messages are numbered')
 
     async def _catch_up(self)->None:
         "`conn` has subscribed: send what the client missed"
@@ -582,12 +615,13 @@ class Connection(Outgoing):
         self.send_text(place_error(fragment, self.owner, self._complained) if self.is_htmx else render(fragment, self.route.indent))
         self._complained = True
 
-    def _check_session(self)->None:
+    def _check_session(self, over:bool=False)->None:
         "A socket has no response that could carry a cookie"
         s:Any = self.scope.get('session')
         if not getattr(s, 'modified', False): return
         s.modified = False
-        self.route.warn_once('session', 'route %s: a handler changed `session`; a socket cannot set the cookie of the browser, so pages will not see it', self.route.path)
+        if self.line and self.line.session_was and self.route.hub.session_written(self, over): return
+        self.route.warn_once('session', 'route %s: a handler changed `session`; there is no client script that could fetch the cookie, so pages will not see it', self.route.path)
 
     def _over(self)->None:
         super()._over()
@@ -604,6 +638,7 @@ class Connection(Outgoing):
         "Start `_end`, which runs once"
         for o in (self._idle, self._throttle):
             if o: o.cancel()
+        if self.line: self.line.stop()
         if not self._end_task: self._end_task = LastTask(self._end(), loop=self._loop)
         return self._end_task
 
@@ -637,11 +672,12 @@ class Connection(Outgoing):
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"
         _serving.set(self)
         if self._worker: await asyncio.wait([self._worker])
+        if self.line: await self.line.ended()
         for t in list(self._spawned): t.cancel()
         if self._spawned: await asyncio.wait(list(self._spawned))
         try:
             if self.route.disconn: await self._lifecycle(self.route.disconn)
-            self._check_session()
+            self._check_session(over=True)
         except Exception: log.exception('connection %d, route %s: disconn failed', self.id, self.route.path)
         finally:
             self._ended = True

@@ -148,6 +148,12 @@ class Gate:
         self.take(('all',), self.policy.connections, taken, 503)
         client = scope.get('client')
         if client and client[0]: self.take(('address', client[0]), self.policy.connections_per_address, taken, 429) # a unix socket has none
+        return await self.ask(scope)
+
+    async def ask(self,
+        scope:Any, # Of a handshake; gets what `before` leaves in it
+    )->float|None: # Seconds for which the login is good; None for ever
+        "Ask `before`: come back if it lets pass, raise `Refusal` if not"
         funcs = [*self.app.before, *self.before]
         try:
             if funcs: await self._ask(funcs, scope)

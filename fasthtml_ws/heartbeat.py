@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 from .inbox import script_message
 
-# %% ../nbs/api/12_heartbeat.ipynb #aa3216dd
+# %% ../nbs/api/12_heartbeat.ipynb #4c56b756
 _alive = script_message() # one for all: nothing in it is ever changed
 
 class Heartbeat:
@@ -22,7 +22,7 @@ class Heartbeat:
     ):
         self._loop,self._every = loop,seconds/2/self.parts
         self._parts:list[dict[Any,int]] = [{} for _ in range(self.parts)] # connection -> messages written at the last look
-        self._next = 0
+        self._next,self._due = 0,0.
         self._timer:asyncio.TimerHandle|None = None
 
     def __len__(self)->int: return sum(map(len, self._parts))
@@ -30,7 +30,7 @@ class Heartbeat:
     def add(self, conn:Any)->None:
         "Look after `conn`"
         self._parts[conn.id % self.parts][conn] = conn.writer.written
-        if self._loop and not self._timer: self._timer = self._loop.call_later(self._every, self._tick)
+        if self._loop and not self._timer: self._due = self._loop.time(); self._wait(self._loop)
 
     def discard(self, conn:Any)->None:
         "Do so no longer"
@@ -42,13 +42,20 @@ class Heartbeat:
         self._next = (self._next+1) % self.parts
         for conn,before in part.items():
             w = conn.writer
-            if w.written==before and w.is_idle: w.put(_alive, False)
+            if w.written==before: w.put_idle(_alive)
             else: part[conn] = w.written
 
     def stop(self)->None:
         "Look no more"
         if self._timer: self._timer.cancel(); self._timer = None
 
-    def _tick(self)->None:
-        self.look()
-        self._timer = self._loop.call_later(self._every, self._tick) if self._loop and len(self) else None
+    def _wait(self, loop:asyncio.AbstractEventLoop)->None:
+        self._due += self._every
+        self._timer = loop.call_at(self._due, self._tick, loop)
+
+    def _tick(self, loop:asyncio.AbstractEventLoop)->None:
+        late = int((loop.time()-self._due)/self._every) # looks that the loop had no time for are made up for
+        for _ in range(min(late, self.parts)+1): self.look()
+        self._due += late*self._every
+        if len(self): self._wait(loop)
+        else: self._timer = None

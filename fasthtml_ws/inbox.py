@@ -45,7 +45,7 @@ class Client:
         "That `n` was handled is safe"
         self.marked = max(self.marked, n)
 
-# %% ../nbs/api/10_inbox.ipynb #af9403b3
+# %% ../nbs/api/10_inbox.ipynb #2d4de687
 class Verdict(Enum):
     "What to do with a message"
     new = 'new'     # Handle it
@@ -57,16 +57,16 @@ class Line:
     __slots__ = ('client','newest')
     def __init__(self, client:Client):
         self.client = client
-        self.newest = 0 # that came in to be handled
+        self.newest = 0 # that came on this line, whatever became of it
 
     def comes(self,
         n:int, # From `split_number`
     )->Verdict:
         "What to do with message `n`, which has just come"
-        if n and n <= max(self.newest, self.client.handled): return Verdict.again
-        if not n or (self.newest and n != self.newest+1): return Verdict.gap
-        self.newest = n
-        return Verdict.new
+        known = max(self.newest, self.client.handled)
+        if not n or (self.newest and n > self.newest+1): return Verdict.gap
+        self.newest = max(self.newest, n)
+        return Verdict.again if n <= known else Verdict.new
 
     def begins(self,
         n:int, # `comes` said that it is new

@@ -49,6 +49,7 @@ class Policy:
     outbox_bytes:int = 1_048_576 # The same in bytes of UTF-8; one message alone may be larger
     send_buffer:int = 8_192 # Bytes of one client that may wait below the outbox, where nothing is superseded any more
     stall_timeout:float = 10.0 # Seconds in which a client that is behind may take nothing before it is dropped
+    heartbeat:float = 9.0 # Seconds after which a client that was sent nothing is told that the line is alive; its page gives the line up after twice that; app only
     conflate:bool = True # May a waiting swap of an element be superseded by a newer one?
     history:str|None = None # File in which publications outlive the process (SQLite); in memory if None; app only
     keep:Mapping[str,Keep] = field(default_factory=dict, hash=False) # Pattern of topics -> how much of their history is kept; app only
@@ -56,6 +57,7 @@ class Policy:
     heal:bool = True # Does a page that missed what cannot be replayed load its content anew?
     user:Any = None # Function (ws) -> str or int: who a connection belongs to; `auth` by default, where it is one of these
     islands:bool = False # Is it fine that topics end at the process, although there are several?
+    session_writes:bool = True # Does what socket handlers write to `session` reach the browser's cookie? Only within one process; app only
     sends_after_leave:int = 1_000 # Calls of `send` to a peer that left before `Disconnected` is raised
     threads:int = 40 # Sync message handlers that run at the same time, in all; app only, not per route
     thread_calls:int = 128 # Sends and publications of other threads that may wait for the event loop; past it the thread waits; app only

@@ -17,6 +17,8 @@ from typing import Any
 from .broker import Broker, History, MemoryBroker, Position, Publication, check_topic, ended_topic
 from .cursor import Ended, Resume, Signer, fingerprint
 from .errors import CloseCode, ConfigError, TooManyTopics, come_back
+from .heartbeat import Heartbeat
+from .inbox import Inbox, cause_of_publication
 from .policy import Policy
 from .render import appends_without_id, place_for_all, render
 from .sqlite import SQLiteBroker
@@ -33,7 +35,7 @@ class Published:
         self._position,self._future = position,future
 
     def __await__(self)->Generator[Any,Any,Position]:
-        if self._future: return (yield from asyncio.wrap_future(self._future).__await__())
+        if self._future: return (yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()) # who awaits may be cancelled, not what is published
         assert self._position
         return self._position
 
@@ -125,6 +127,7 @@ class PubSub:
         self.name = secrets.token_hex(4) # of this process, for the ids of clients that have none
         self.topics,self.views,self.fanout = Topics(),dict[str,View](),Fanout(self._soon)
         self.connections:dict[Any,None] = {}
+        self.inbox,self.heart = Inbox(),Heartbeat(self.policy.heartbeat)
         self._past,self._warned = Stats(),set[Hashable]()
         self._wanted:dict[Any,set[str]] = {} # topics as asked for: a thread may ask for many before the loop joins one
         self._lock = threading.Lock()
@@ -143,6 +146,7 @@ class PubSub:
         if self._loop and not self._loop.is_closed(): return
         self._loop,self._thread = asyncio.get_running_loop(),threading.get_ident()
         self.calls_of(self._loop)
+        self.heart = Heartbeat(self.policy.heartbeat, self._loop)
         self._alone = not self.broker.local or self.policy.islands or process_count()==1
         if self.uses_topics or self.views: self.check_processes()
         await self.broker.start(self._deliver)
@@ -155,6 +159,7 @@ class PubSub:
     async def stop(self)->None:
         "End; a server that was in a hurry may have left connections, whose `disconn` has a second to run"
         if ends := [c.end_now() for c in list(self.connections) if c._loop is asyncio.get_running_loop()]: await asyncio.wait(ends, timeout=LastTask.grace)
+        self.heart.stop()
         if self._loop: await self.broker.stop()
         self._loop = None
 
@@ -221,9 +226,14 @@ class Members(PubSub):
     def left(self, conn:Any)->None:
         "`conn` has ended"
         if self.connections.pop(conn, self) is self: return
+        if conn.line: self.inbox.leave(conn.line.client, conn)
         past = stats_of(conn)
         past.connections = past.topics = past.waiting = 0
         self._past.add(past)
+
+    def keep_alive(self, conn:Any)->None:
+        "Send `conn` a heartbeat now and then"
+        if conn.is_open and conn._loop is self._loop: self.heart.add(conn)
 
     def cut(self, conn:Any)->None:
         "`conn` was cut off; one that was told goodbye before has been counted already"
@@ -236,6 +246,7 @@ class Members(PubSub):
     def forget(self, conn:Any)->None:
         "Nothing can be sent to `conn` any more"
         self.fanout.forget(conn)
+        self.heart.discard(conn)
         with self._lock: self._wanted.pop(conn, None)
         for t in self.topics.topics(conn):
             if self.topics.leave(conn, t): self._now(self.broker.unsubscribe(t))
@@ -445,7 +456,7 @@ class Publishing(Members):
         if view is None: frames,raw = place_for_all(content),render(content, self.indent) if self._has_raw(topic) else None
         else: frames,raw = (),None
         if data is not None: data = json.loads(json.dumps(data))
-        p = Publication(topic, frames, raw, view, data, exclude.client_id if exclude is not None else None)
+        p = Publication(topic, frames, raw, view, data, exclude.client_id if exclude is not None else None, cause_of_publication())
         return self._publish_here(p)
 
     def _has_raw(self, topic:str)->bool:

@@ -262,6 +262,14 @@ class Writer:
         self._busy = _behind
         return self.outbox.put(m) or self.overflow()
 
+    def put_idle(self,
+        m:Message, # Text that tells nothing new
+    )->None:
+        "Write `m` unless something else is being written or waits; outside of any task"
+        if self._busy is not _idle or self.status is not State.open: return
+        if self.wire and self.wire(m.frame): self.written += 1; self.bytes += m.size
+        else: self._begin(m, False)
+
     @property
     def is_lost(self)->bool:
         "Is the peer gone?"

@@ -53,10 +53,13 @@ def ask(port, request:str, cookie='', body='')->tuple[str,dict,str]:
     return status, {k.lower():v for k,_,v in (o.partition(': ') for o in lines)}, text
 
 
+def named(port, name:str)->str:
+    "The cookie of somebody who has given a name"
+    return ask(port, 'POST /name', body=f'name={name}&room=lobby')[1]['set-cookie'].split(';')[0]
+
 def member(port, name:str)->Client:
     "A client that has given its name"
-    cookie = ask(port, 'POST /name', body=f'name={name}&room=lobby')[1]['set-cookie'].split(';')[0]
-    return Client(port, '/ws/lobby', headers={'Cookie':cookie})
+    return Client(port, '/ws/lobby', headers={'Cookie':named(port, name)})
 
 
 def until_said(c, text)->str:
@@ -80,8 +83,8 @@ def test_two_people_talk_and_a_third_reads_what_was_said(chat):
     with member(port, 'Ann') as ann, member(port, 'Bob') as bob:
         ann.send(msg='hello')
         for c in (ann, bob): assert 'Ann' in (got := until_said(c, 'hello')) and got.count('hello')==1
+        assert 'hello' in ask(port, 'GET /room/lobby', named(port, 'Cem'))[2]
         with member(port, 'Cem') as cem:
-            until_said(cem, 'hello')
             until_said(ann, 'Cem')
             cem.reset()
         def alone(): return 'Cem' not in until_said(ann, 'id="people"')

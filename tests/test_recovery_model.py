@@ -502,6 +502,13 @@ some = st.integers(0, 11)
 
 def where(f): return precondition(lambda self: self.world is not None and f(self))
 
+def content_of(kind:str, i:int, target:str)->tuple:
+    "Publication number `i`"
+    if kind=='append': return Ol(Li(f'p{i}', id=f'm{i}'), hx_swap_oob='beforeend:#log'),
+    if kind=='swap': return Div(f'p{i}', id=target),
+    if kind=='two': return Div(f'p{i}.0', id=f'd{i}', hx_swap_oob='true'), Tr(Td(f'p{i}.1'), id=f'r{i}', hx_swap_oob='true')
+    return ()
+
 topics = st.sampled_from(['b','a','c','@user:ann','@user:bob','@all'])
 kinds = st.sampled_from(['append','swap','two','view'])
 rooms = st.sampled_from([1<<30,0,2])
@@ -548,9 +555,7 @@ class Recovering(RuleBasedStateMachine):
         def go():
             for _ in range(n):
                 i,target = len(w.pubs),f's{len(w.pubs)%2}'
-                content,kw = {'append':lambda: (Ol(Li(f'p{i}', id=f'm{i}'), hx_swap_oob='beforeend:#log'),), 'swap':lambda: (Div(f'p{i}', id=target),),
-                    'two':lambda: (Div(f'p{i}.0', id=f'd{i}', hx_swap_oob='true'), Tr(Td(f'p{i}.1'), id=f'r{i}', hx_swap_oob='true')),
-                    'view':lambda: ()}[kind](),dict(data={'n':i}, exclude=skip.conn if skip else None, **({'view':'who'} if kind=='view' else {}))
+                content,kw = content_of(kind, i, target),dict(data={'n':i}, exclude=skip.conn if skip else None, **({'view':'who'} if kind=='view' else {}))
                 p = Pub(i, topic, kind, target, skip.cid if skip else '', None)
                 w.pubs.append(p); w.waiting.append(p)
                 p.made = (w.hub.publish_to_all(*content, **kw) if topic=='@all' else w.hub.publish_to_user(topic[6:], *content, **kw) if topic[0]=='@'

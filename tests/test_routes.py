@@ -384,7 +384,7 @@ def test_import_line_is_a_superset():
 def test_names_that_came_along_are_the_documented_ones():
     ours,theirs = importlib.import_module('fasthtml_ws.common'),{}
     exec('from fasthtml.common import *', theirs)
-    assert sorted(set(ours.__all__) - theirs.keys()) == ['Broker', 'CloseCode', 'ConfigError', 'Disconnected', 'HandlerTimeout', 'Hub', 'MemoryBroker', 'MessageError', 'Policy', 'RenderError', 'TooManyTopics']
+    assert sorted(set(ours.__all__) - theirs.keys()) == ['Broker', 'CloseCode', 'ConfigError', 'Disconnected', 'HandlerTimeout', 'Hub', 'Keep', 'MemoryBroker', 'MessageError', 'Policy', 'RenderError', 'TooManyTopics']
 
 
 def test_nothing_is_patched():

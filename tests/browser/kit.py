@@ -1,5 +1,5 @@
 "What the browser tests share: a server in a thread or a process, tabs that remember what went wrong, no network but loopback."
-import importlib, importlib.util, json, os, re, shutil, socket, subprocess, sys, threading, time
+import importlib, importlib.util, json, os, re, shutil, socket, subprocess, sys, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,11 +39,12 @@ nodes_js = r'''root => {
 def until(
     cond, # Called until it returns something true
     what='the condition', # Named in the failure
+    seconds=wait_s, # Longest wait
 ):
     "Wait until `cond()` is true, and return what it returned"
-    end = time.monotonic()+wait_s
+    end = time.monotonic()+seconds
     while not (res := cond()):
-        if time.monotonic()>end: pytest.fail(f'{what} did not come true in {wait_s} s')
+        if time.monotonic()>end: pytest.fail(f'{what} did not come true in {seconds} s')
         time.sleep(0.005)
     return res
 
@@ -140,9 +141,12 @@ class ProcessServer:
 
 class Tab:
     "A page in a context of its own, with what it complained about"
-    def __init__(self, browser, **kw):
+    def __init__(self, browser,
+        ctx=None, # A context that is there already, instead of a new one
+        **kw,
+    ):
         self.dialogs, self.errors, self.console, self.sockets, self.closing = [], [], [], [], False
-        self.ctx = browser.new_context(**kw)
+        self.ctx = ctx or browser.new_context(**kw)
         self.ctx.set_default_timeout(wait_s*1000)
         self.ctx.route(re.compile(r'^https?://(?!127\.0\.0\.1[:/])'), fulfil)
         self.ctx.on('dialog', self._dialog)
@@ -192,6 +196,42 @@ class Tab:
         "What this tab complained about, what `allow` matches left out"
         fine = re.compile('|'.join([*allowed, *allow]))
         return [*self.errors, *(f'dialog: {d}' for d in self.dialogs), *(c for c in self.console if not fine.search(c))]
+
+
+class Window:
+    """A browser of its own with one tab, in a window that can be hidden.
+
+    In Playwright's contexts every page is visible and has the focus, whatever is done to its window; that is only left out for
+    a browser's default context, and when Playwright did not start that browser."""
+    def __init__(self, play):
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        cmd = [chromium(), *flags, '--headless', '--remote-debugging-port=0', f'--user-data-dir={self.folder.name}', 'about:blank']
+        port = Path(self.folder.name, 'DevToolsActivePort')
+        self.proc = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: port.exists() and port.read_text().strip(), 'start of the browser', 30)
+            self.browser = play.chromium.connect_over_cdp('http://127.0.0.1:'+port.read_text().split()[0], no_defaults=True)
+            self.tab = Tab(self.browser, self.browser.contexts[0])
+            self.cdp = self.tab.ctx.new_cdp_session(self.tab.page)
+        except BaseException: self.close(); raise
+
+    def hide(self,
+        yes:bool=True, # Show it again if False
+    ):
+        "Minimize the window, and wait until the page knows"
+        window = self.cdp.send('Browser.getWindowForTarget')['windowId']
+        self.cdp.send('Browser.setWindowBounds', dict(windowId=window, bounds=dict(windowState='minimized' if yes else 'normal')))
+        self.tab.page.wait_for_function('yes => document.hidden == yes', arg=yes, polling=50)
+
+    def close(self):
+        "End the browser"
+        self.proc.terminate()
+        try: self.proc.wait(5)
+        except subprocess.TimeoutExpired: self.proc.kill(); self.proc.wait()
+        self.folder.cleanup()
+
+    def __enter__(self): return self
+    def __exit__(self, *exc): self.close()
 
 
 class Chrome:

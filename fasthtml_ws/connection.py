@@ -195,7 +195,7 @@ class Outgoing(WebSocket):
     def drop(self, topic:str)->None:
         "Forget what was published to `topic` and still waits"
         self.writer.outbox.drop(topic)
-        if self.held is not None: self.held.drop(topic)
+        if self.recovery: self.recovery.drop(topic)
 
     def give_cursor(self,
         at:Position, # Up to where this client has everything

@@ -206,7 +206,9 @@ class PubSub:
         "The broker has begun another history: what clients know of the old one leads nowhere"
         if self._epoch:
             self.ended = Ended()
-            for c in self.connections: c.give_cursor(Position(at.epoch, at.offset-1))
+            for c in self.connections:
+                if c.recovery: c.recovery.begin_epoch()
+                else: c.give_cursor(Position(at.epoch, at.offset-1))
         self._epoch = at.epoch
 
     def _soon(self, f:Callable[[],None])->None:
@@ -259,7 +261,8 @@ class Members(PubSub):
     def unsubscribe(self, conn:Any, topic:str)->Any:
         "End the membership; nothing of `topic` that waits goes out, and nothing of it is replayed"
         check_topic(topic)
-        if topic in conn.covered: self.end(self.key_of(conn), topic)
+        if topic in conn.covered or conn.recovery: self.end(self.key_of(conn), topic) # or the cursor with which it came would open it
+        conn.covered -= {topic}
         with self._lock: self._wanted.get(conn, set()).discard(topic)
         return self._here(self._leave, conn, topic)
 

@@ -10,6 +10,7 @@ import logging, time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
+from .broker import History
 from .cursor import Cursor, Resume
 from .inbox import script_message
 from .outbox import Message, Outbox
@@ -32,7 +33,7 @@ class Held:
         "Add `m` at the end"
         self._q.append((topic, offset, m))
         self.bytes += m.size
-        if self._is_full(): self._let_go()
+        if self._is_full(): self.let_go()
         return not self._is_full() or len(self._q)==1
 
     def drop(self, topic:str)->None:
@@ -48,7 +49,8 @@ class Held:
 
     def _is_full(self)->bool: return len(self._q)>self._most or self.bytes>self._size
 
-    def _let_go(self)->None:
+    def let_go(self)->None:
+        "Forget what was published"
         for topic,offset,_ in self._q:
             if topic: self.lost.setdefault(topic, offset-1)
         self._keep([o for o in self._q if not o[0]])
@@ -70,11 +72,13 @@ class Recovery:
         self.conn,self.hub,self.resume,self.held = conn,hub,resume,Held(p.outbox_messages, p.outbox_bytes)
         self.recovered:bool|None = None # What `conn` is told: True, False, or None for a first visit
         self.missed = self.told = False # Is there something that cannot be replayed, and was the client told?
+        self.since:dict[str,int] = {} # what is replayed: topic -> offset up to which that is done
         self._cursor:Cursor|None = None # if it is good
+        self._box:Outbox|None = None # what is being replayed
 
     @property
     def is_possible(self)->bool:
-        "Is there anything to wait for?"
+        "Is there anything to replay?"
         return self._cursor is not None
 
     async def check(self)->None:
@@ -90,8 +94,28 @@ class Recovery:
         if not c.client: self.recovered,self.missed = None,False; return # what it opens is what `conn` subscribes to
         keys = hub.keys_of(self.conn)
         opened = {t:self._start for t in (*c.topics, *self._own_topics()) if hub.ended.opens(c.offset, t, keys)}
-        if not (await hub.broker.replay(opened, 1)).whole: self._cursor = None; return
+        if not await self.read(opened, 1): self._cursor = None; return
         self.recovered,self.missed = len(opened)==len(c.topics)+len(self._own_topics()),False
+
+    async def read(self, since:Mapping[str,int], most:int)->History|None: # None if that is not all
+        "What was published to several topics, from history"
+        try: past:History = await self.hub.broker.replay(since, most)
+        except Exception: log.exception('route %s: history cannot be read', self.conn.route.path); return None
+        return past if past.whole and not (self._cursor and past.position.epoch!=self._cursor.epoch) else None
+
+    def drop(self, topic:str)->None:
+        "It is not a member any more: nothing of `topic` that waits here is sent, and nothing of it is replayed, whether it becomes a member again or not"
+        self.held.drop(topic)
+        self.since.pop(topic, None)
+        if self._box: self._box.drop(topic)
+
+    def begin_epoch(self)->None:
+        "Offsets count from 1 again: nothing that is known of the old ones is good for the new ones"
+        self.missed = self.missed or self.is_possible
+        self._cursor = None
+        self.since.clear()
+        self.held.let_go()
+        self.held.lost.clear()
 
     def _is_its_own(self, c:Cursor)->bool:
         hub,conn = self.hub,self.conn
@@ -114,24 +138,21 @@ def _topics_to_replay(r:Recovery)->dict[str,int]:
             if t not in mine: hub.end(keys[0], t)
     return since
 
-async def _replay(r:Recovery, since:dict[str,int])->None:
-    "Send what was published to the topics in `since`, which is brought up to what was sent"
-    hub,conn = r.hub,r.conn
-    while conn.is_open:
-        for t,o in r.held.lost.items(): since.setdefault(t, o)
+async def _replay(r:Recovery)->None:
+    "Send what was published to the topics in `r.since`, which is brought up to what was sent; somebody else may take topics out while this waits"
+    while r.conn.is_open:
+        for t,o in r.held.lost.items(): r.since.setdefault(t, o)
         r.held.lost.clear()
-        past = await hub.broker.replay(since, r.batch)
-        if not past.whole or (r._cursor and past.position.epoch!=r._cursor.epoch): r.missed = True; return
-        await _send(r, past.items)
-        members = set(hub.topics_of(conn))
-        for t,o in list(since.items()):
-            if t in members: since[t] = max(o, past.position.offset)
-            else: del since[t]
+        past = await r.read(dict(r.since), r.batch)
+        if not past: r.missed = True; return
+        await _send(r, [p for p in past.items if p.topic in r.since])
+        for t,o in r.since.items(): r.since[t] = max(o, past.position.offset)
         if len(past.items)<r.batch and not r.held.lost: return
 
 async def _send(r:Recovery, items:list[Any])->None:
     "Send publications at the pace of the client"
-    conn,box = r.conn,Outbox(len(items)*100+1, 1<<62, r.conn.route.policy.conflate)
+    conn = r.conn
+    box = r._box = Outbox(len(items)*100+1, 1<<62, conn.route.policy.conflate)
     for p in items:
         if p.exclude==r.resume.client: continue
         r.hub.check_ids(p)
@@ -147,29 +168,30 @@ def _frames(r:Recovery, p:Any)->list[Message]:
     return res[r.resume.frames if p.offset==r.resume.offset else 0:]
 
 # %% ../nbs/api/13_recovery.ipynb #e8ffacef
-def _go_live(r:Recovery, since:Mapping[str,int])->None:
+def _go_live(r:Recovery)->None:
     "From now on everything is sent as it comes"
     hub,conn = r.hub,r.conn
     hub.fanout.catch_up(conn) # what is on its way to this client is held as well
     conn.recovery = conn.held = None
     for topic,offset,m in r.held.take():
-        if not topic or offset>since.get(topic, -1): conn.writer.put(m)
+        if not topic or offset>r.since.get(topic, -1): conn.writer.put(m)
 
 # %% ../nbs/api/13_recovery.ipynb #f900bdf0
 async def finish(
     r:Recovery, # Whose `conn` has run
 )->None:
     "Replay what was missed, go live, and give the client a cursor"
-    since = _topics_to_replay(r) if r._cursor else {}
-    if since or r.held.lost: await _replay(r, since)
+    if r._cursor: r.since = _topics_to_replay(r)
+    if r.since or r.held.lost: await _replay(r)
     if not r.conn.is_open: return
     if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn)) # before a cursor with which it would seem to have it all
-    _go_live(r, since)
+    _go_live(r)
     r.conn.covered = frozenset(r.conn.topics)
     r.conn.give_cursor(r.hub.broker.position)
 
 def cannot(r:Recovery)->None:
-    "There is nothing to replay: send what was held, and hold nothing any more"
+    "There is nothing to replay: send what was held, and hold nothing any more; unless some of it was let go, and has to be read"
+    if r.held.lost: return
     r.conn.held = None
     for *_,m in r.held.take(): r.conn.writer.put(m)
 

@@ -54,7 +54,8 @@ class Disk:
         except Exception as e: done.set_exception(e)
 
 class _Transport(asyncio.Transport):
-    def abort(self): raise Wrong('a client was aborted, and no time had passed')
+    def __init__(self, line): super().__init__(); self.line = line
+    def abort(self): self.line.end()
     def get_write_buffer_size(self): return 0
     def set_write_buffer_limits(self, high=None, low=None): pass
 
@@ -91,7 +92,6 @@ class Span:
 
 class Line:
     "One connection, as the server has it, and what it sent"
-    transport = _Transport()
     def __init__(self, world, path, cookie, cid, at, token, room=1<<30, slow=False):
         self.world,self.path,self.cookie,self.cid,self.at,self.text,self.room,self.slow = world,path,cookie,cid,at,token,room,slow
         self.session,self.user = who_is(cookie)
@@ -103,6 +103,7 @@ class Line:
         self.buf,self.subs,self.own = deque(),{},{'@all', f'@user:{self.user}' if self.user else '@all', f'@session:{self.session}'}
         self.cut = self.noted = self.ready = False
         self.left,self.shut = set(),set() # topics that it was unsubscribed from, and put out of
+        self.transport = _Transport(self)
         self.gate,self.wake,self.conn,self.recovered = None,None,None,'not asked'
         self.gone = world.loop.create_future()
         q = f'ws-at={cid}~{at}~{token}' if cid else ''
@@ -238,6 +239,7 @@ class World:
             ps = self.topics.setdefault(p.topic, [])
             if ps and ps[-1].key>=p.key: raise Wrong(f'{p} after {ps[-1]}')
             ps.append(p)
+        for c in [c for c in self.clients if c.line and c.line.cut]: self.drop(c, True)
         if self.wrong: raise self.wrong
         if self.log.lines: raise Wrong('in the log:\n'+'\n'.join(self.log.lines))
         for l in [l for l in self.lines if l.task.done()]:
@@ -706,6 +708,7 @@ class Recovering(RuleBasedStateMachine):
         for c in w.clients: w.drop(c, True)
         for l in list(w.lines): l.end()
         w.settle()
+        if w.lines: w.disk_waits = False; w.settle() # somebody waits for the disk
         w.disk_waits = False
         w.run(w.hub.stop())
         w.settle()

@@ -557,6 +557,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'fasthtml_ws.recovery._go_live': ('api/recovery.html#_go_live', 'fasthtml_ws/recovery.py'),
                                       'fasthtml_ws.recovery._replay': ('api/recovery.html#_replay', 'fasthtml_ws/recovery.py'),
                                       'fasthtml_ws.recovery._send': ('api/recovery.html#_send', 'fasthtml_ws/recovery.py'),
+                                      'fasthtml_ws.recovery._tell': ('api/recovery.html#_tell', 'fasthtml_ws/recovery.py'),
                                       'fasthtml_ws.recovery._topics_to_replay': ( 'api/recovery.html#_topics_to_replay',
                                                                                   'fasthtml_ws/recovery.py'),
                                       'fasthtml_ws.recovery.cannot': ('api/recovery.html#cannot', 'fasthtml_ws/recovery.py'),

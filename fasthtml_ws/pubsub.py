@@ -221,6 +221,7 @@ class Members(PubSub):
     async def joined(self, conn:Any)->None:
         "`conn` was accepted"
         await self.start()
+        if (at := self.broker.position).epoch!=self._epoch: self._begin_epoch(Position(at.epoch, at.offset+1)) # it began with something that nobody here gets
         self.connections[conn] = None
         if (user := self.user_of(conn)) is not None: self._join(conn, f'@user:{user}')
         if name := (conn.scope.get('session') or {}).get(session_id): self._join(conn, f'@session:{name}')

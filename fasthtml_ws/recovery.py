@@ -145,9 +145,14 @@ async def _replay(r:Recovery)->None:
         r.held.lost.clear()
         past = await r.read(dict(r.since), r.batch)
         if not past: r.missed = True; return
+        _tell(r)
         await _send(r, [p for p in past.items if p.topic in r.since])
         for t,o in r.since.items(): r.since[t] = max(o, past.position.offset)
         if len(past.items)<r.batch and not r.held.lost: return
+
+def _tell(r:Recovery)->None:
+    "Before a client is shown what came after a gap, or gets a cursor with which it would seem to have it all, it is told of the gap"
+    if r.missed and not r.told: r.told = True; r.conn.tell_script(missed=missed_action(r.conn))
 
 async def _send(r:Recovery, items:list[Any])->None:
     "Send publications at the pace of the client"
@@ -184,7 +189,7 @@ async def finish(
     if r._cursor: r.since = _topics_to_replay(r)
     if r.since or r.held.lost: await _replay(r)
     if not r.conn.is_open: return
-    if r.missed and not r.told: r.conn.tell_script(missed=missed_action(r.conn)) # before a cursor with which it would seem to have it all
+    _tell(r)
     _go_live(r)
     r.conn.covered = frozenset(r.conn.topics)
     r.conn.give_cursor(r.hub.broker.position)

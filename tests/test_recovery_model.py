@@ -181,6 +181,7 @@ class World:
         self.conflate,self.box,self.keep,self.batch,self.file = conflate,box,keep,batch,file
         self.loop,self.log,self.clock = _Loop(),_Log(),1000.
         self.epochs,self.pubs,self.waiting,self.topics,self.ends = [],[],[],{},[]
+        self.in_file = set() # epochs of which the file has everything
         self.tokens,self.lines,self.clients,self.jars,self.cookies = {},[],[],['','',''],['']
         self.barred = {(u,t):[((0,0), None)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to
         self.aged,self.slow_page,self.disk_waits,self.n,self.wrong = (-1,0),None,False,0,None
@@ -222,7 +223,7 @@ class World:
         self.run(self.hub.start())
         if self.file: self.broker._file.db.execute('pragma synchronous=off')
         self.settle()
-        self.now()
+        if self.file: self.in_file.add(self.now()[0])
 
     # Stepping
 
@@ -418,7 +419,8 @@ class World:
             if kind=='past':
                 loaded = self.hub.signer.load(token).topics
                 shown = t.key[0],loaded['b']
-                known = [q.n for q in self.topics.get('b', ()) if self.forgotten('b')<q.key<=shown and q.key[0]==shown[0]]
+                same = self.in_file if shown[0] in self.in_file else {shown[0]}
+                known = [q.n for q in self.topics.get('b', ()) if q.key[0] in same and self.aged<q.key<=shown][-self.keep:]
                 if [int(o) for o in re.findall(r'was (\d+);', html)]!=known: raise Wrong(f'history is {known}, and the page shows {html}')
                 c.spans['shown','b'] = shown
             for o in ('@all', f'@user:{user}', f'@session:{session}'): c.spans[o] = [Span(t.key)]

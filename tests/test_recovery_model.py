@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 from fasthtml.common import Div, Li, Ol, Td, Tr
-from hypothesis import Phase, settings, strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 import fasthtml_ws.broker, fasthtml_ws.cursor, fasthtml_ws.pages, fasthtml_ws.pubsub, fasthtml_ws.recovery, fasthtml_ws.sqlite

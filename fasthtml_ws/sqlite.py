@@ -199,10 +199,10 @@ class SQLiteBroker(Broker):
     async def stop(self)->None:
         "Write what waits, and close the file"
         self._deliver = None
-        if self._writing: await self._writing
+        while self._writing: await self._writing
         if self._stale: await self._renew()
-        if self._file: await self._in_thread(self._file.close)
-        self._file = None
+        file,self._file = self._file,None # what is published while it is being closed comes too late, and is told so
+        if file: await self._in_thread(file.close)
         if self._thread: self._thread.shutdown(wait=False)
 
     async def publish(self, p:Publication)->Position:

@@ -129,6 +129,7 @@ class PubSub:
         self.connections:dict[Any,None] = {}
         self.inbox,self.heart = Inbox(),Heartbeat(self.policy.heartbeat)
         self._past,self._warned = Stats(),set[Hashable]()
+        self._looked:dict[str,int] = {} # topic -> offset up to which `check_ids` has looked
         self._wanted:dict[Any,set[str]] = {} # topics as asked for: a thread may ask for many before the loop joins one
         self._lock = threading.Lock()
         self._loop:asyncio.AbstractEventLoop|None = None
@@ -343,7 +344,9 @@ class Members(PubSub):
         p:Publication, # That is replayed
     )->None:
         "Warn once for each topic whose publications append what has no id: in a page that shows it already it would stand twice"
-        if ('append', p.topic) in self._warned or len(self._warned)>10_000: return
+        if p.offset<=self._looked.get(p.topic, 0) or ('append', p.topic) in self._warned or len(self._warned)>10_000: return
+        if len(self._looked)>10_000: self._looked.clear()
+        self._looked[p.topic] = p.offset # everyone who comes back gets the same, and reading HTML takes longer than sending it
         if any(appends_without_id('x'.join(f)) for f in p.frames):
             self.warn_once(('append', p.topic), 'topic %r: an element without an id is appended to a page that has come back; if it was in the page already, it stands there twice. '
                            'Give it an id that stays the same (`Li(..., id=f"m{n}")`), and it takes its own place', p.topic)

@@ -188,7 +188,7 @@ class SQLiteBroker(Broker):
 
     async def start(self, deliver:Callable[[Publication],None])->None:
         "Open the file"
-        self._deliver,self._thread = deliver,ThreadPoolExecutor(1, 'history')
+        self._deliver,self._thread,self._ending = deliver,ThreadPoolExecutor(1, 'history'),False
         try: self._file = await self._in_thread(_File, self.path, keep_for(self._bounds[0]), *self._bounds[1:])
         except (sqlite3.Error,OSError) as e:
             self._thread.shutdown()
@@ -198,11 +198,11 @@ class SQLiteBroker(Broker):
 
     async def stop(self)->None:
         "Write what waits, and close the file"
-        self._deliver = None
-        while self._writing: await self._writing
+        self._deliver,self._ending = None,True # from now on nothing is taken
+        if self._writing: await self._writing
         if self._stale: await self._renew()
-        file,self._file = self._file,None # what is published while it is being closed comes too late, and is told so
-        if file: await self._in_thread(file.close)
+        if self._file: await self._in_thread(self._file.close)
+        self._file = None
         if self._thread: self._thread.shutdown(wait=False)
 
     async def publish(self, p:Publication)->Position:
@@ -227,7 +227,10 @@ class SQLiteBroker(Broker):
         if not self._file: raise ConfigError('history is kept in a file that is not open: the app has not started, or has ended')
         return self._file
 
+    _ending = False # is the file about to be closed?
+
     def _queued(self, o:Publication|_Mark)->'asyncio.Future[Any]':
+        if self._ending: raise ConfigError('history is kept in a file that is not open any more: the app has ended')
         future:asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append((o, future))
         if not self._writing: self._writing = asyncio.get_running_loop().create_task(self._write())

@@ -238,3 +238,21 @@ def test_an_app_with_history_in_a_file(web, tmp_path):
         server.stop(); server.join()
     known = run(history_of(tmp_path/'chat.db')).items
     assert known[-1].position.offset==100
+
+
+def test_nothing_is_taken_while_the_file_is_closed(tmp_path, caplog):
+    "A task of the app may go on publishing to the very end: what it got a position for is kept, and the epoch stays"
+    async def go():
+        b,kept = await opened(tmp_path/'h.db'),[]
+        async def on_and_on():
+            while True: kept.append((await b.publish(Publication('t', raw='x'))).offset)
+        tasks = [asyncio.create_task(on_and_on()) for _ in range(5)]
+        while len(kept)<20: await asyncio.sleep(0)
+        epoch = b.position.epoch
+        await b.stop()
+        assert all(isinstance(o, ConfigError) for o in await asyncio.gather(*tasks, return_exceptions=True))
+        return epoch,kept
+    for _ in range(5):
+        epoch,kept = run(go())
+        known,_,at = run(history_of(tmp_path/'h.db'))
+        assert at.epoch==epoch and {p.offset for p in known[-len(kept):]}>=set(kept[-50:]) and not caplog.records

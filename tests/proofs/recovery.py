@@ -28,9 +28,9 @@ import asyncio, secrets
 from LIB import *
 
 sides = dict(left=['red', 'green'], right=['blue', 'chat'])
-tasks = []
+tasks,hurry = [],[]
 
-def entry(topic, key, text): return Li(text, id=key, title='x'*1_000 if topic=='blue' else None)
+def entry(topic, key, text): return Li(text, id=key, title=secrets.token_hex(500) if topic=='blue' else None)
 def news(topic, key, text):
     "What everyone gets who sees `topic`"
     return Ol(entry(topic, key, text), hx_swap_oob=f'beforeend:#{topic}'), B(text, id=f'newest-{topic}', hx_swap_oob='true')
@@ -56,7 +56,11 @@ async def count(topic, rate):
     while True:
         await publish(topic, f'{topic}-{n}', str(n))
         n += 1
-        await asyncio.sleep(1/rate)
+        if topic=='blue' and hurry: hurry.pop()
+        else: await asyncio.sleep(1/rate)
+
+@app.get('/burst')
+async def burst(n:int): hurry.extend(range(n)); return 'soon'
 
 @app.get('/start')
 async def start(rate:float):
@@ -66,7 +70,7 @@ async def start(rate:float):
 @app.get('/stop')
 async def stop():
     for t in tasks: t.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
     return 'stopped'
 
 @app.get('/truth')
@@ -78,7 +82,8 @@ serve(host='127.0.0.1', port=PORT, reload=False)
 _stock = '''
 import sqlite3
 from LIB import *
-app = FastHTML(exts='ws', htmx4=HTMX4, secret_key='for a proof')
+async def end(): await stop()
+app = FastHTML(exts='ws', htmx4=HTMX4, secret_key='for a proof', on_shutdown=[end])
 
 db = sqlite3.connect('store.db', isolation_level=None, timeout=10)
 db.execute('pragma journal_mode=wal')
@@ -103,7 +108,8 @@ async def slow(): return '0'
 
 _ours = '''
 from LIB import *
-app = FastHTML(exts='ws', htmx4=HTMX4, secret_key='for a proof',
+async def end(): await stop()
+app = FastHTML(exts='ws', htmx4=HTMX4, secret_key='for a proof', on_shutdown=[end],
                policy=Policy(history='history.db', keep={'*': Keep(messages=20_000, bytes=50_000_000)}, outbox_bytes=65_536))
 
 async def all_of(topic): return [o.data for o in (await app.hub.history(topic)).items]
@@ -272,8 +278,10 @@ def slow(s, rng):
     s.line.buffer = 4_096
     s.open()
     yield rng.uniform(1, 3)
-    s.line.rate,end = 500,time.monotonic()+20
-    while s.server.get('/slow')=='0' and time.monotonic()<end: yield .5
+    s.line.rate,end,bursts = 500,time.monotonic()+20,10
+    while s.server.get('/slow')=='0' and time.monotonic()<end:
+        if bursts: bursts -= 1; s.server.get('/burst?n=30')
+        yield .5
     if s.server.get('/slow')=='0': s.wrong('the server did not close the slow client')
     yield rng.uniform(0, 1)
     s.line.rate = 0

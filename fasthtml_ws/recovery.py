@@ -94,7 +94,7 @@ class Recovery:
         if not c.client: self.recovered,self.missed = None,False; return # what it opens is what `conn` subscribes to
         keys = hub.keys_of(self.conn)
         opened = {t:self._start for t in (*c.topics, *self._own_topics()) if hub.ended.opens(c.offset, t, keys)}
-        if not await self.read(opened, 1): self._cursor = None; return
+        if not await self.read(opened, 1) or not self._cursor: self._cursor = None; return # or the epoch ended meanwhile
         self.recovered,self.missed = len(opened)==len(c.topics)+len(self._own_topics()),False
 
     async def read(self, since:Mapping[str,int], most:int)->History|None: # None if that is not all

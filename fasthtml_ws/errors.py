@@ -51,6 +51,7 @@ class CloseCode(IntEnum):
     "Close codes of RFC 6455 and the IANA registry that this package sends or receives"
     normal = 1000             # Done, nothing went wrong
     going_away = 1001         # The browser left the page, or the server goes down
+    protocol_error = 1002     # The peer does not speak WebSocket as it should
     unsupported_data = 1003   # A binary frame where text is expected
     no_status = 1005          # The peer closed and gave no code; never sent
     abnormal = 1006           # The connection broke without a close frame; never sent

@@ -108,16 +108,17 @@ def unwrapped(
 # %% ../nbs/api/11_transport.ipynb #e0a44596
 def find_wire(
     send:Any, # From `unwrapped`
-)->Callable[[bytes],bool]|None: # Writes a whole frame; False if it cannot now
+)->Callable[[Message],bool]|None: # Writes a whole message; False if it cannot now, or not that one
     "The way to give a server frames that are ready, if it has one"
     p:Any = getattr(send, '__self__', None)
+    if (write := getattr(p, 'write_message', None)) and getattr(send, '__func__', None) is type(p).send: return write
     if not _is_sansio(p, send) or p.conn.extensions: return None
     transport,writable = p.transport,p.writable
-    def write(frame:bytes)->bool:
-        if p.disconnected or p.close_sent or not writable.is_set() or transport.is_closing(): return False
-        transport.write(frame)
+    def write_frame(m:Message)->bool:
+        if p.disconnected or p.close_sent or not writable.is_set() or transport.is_closing() or not m.frame: return False
+        transport.write(m.frame)
         return True
-    return write
+    return write_frame
 
 def _is_sansio(protocol:Any, send:Any)->bool:
     try: from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol as cls
@@ -243,7 +244,7 @@ class Writer:
         stall:tuple[float,Callable[[],Any],Callable[[],int]]|None=None, # Seconds without progress, what is called then, and what tells how much the peer has not taken
     ):
         self.send,self.outbox,self._on_end,self.status = send,outbox,on_end,State.connecting
-        self.wire:Callable[[bytes],bool]|None = None # from `find_wire`
+        self.wire:Callable[[Message],bool]|None = None # from `find_wire`
         self.written = self.bytes = 0 # messages and bytes that the server took
         self.slow = self.aborted = False # was it closed because it was behind, or cut off?
         self._stall = stall
@@ -267,7 +268,7 @@ class Writer:
     )->None:
         "Write `m` unless something else is being written or waits; outside of any task"
         if self._busy is not _idle or self.status is not State.open: return
-        if self.wire and self.wire(m.frame): self.written += 1; self.bytes += m.size
+        if self.wire and self.wire(m): self._took(m)
         else: self._begin(m, False)
 
     @property
@@ -310,7 +311,7 @@ class Writer:
 
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"
-        if self.wire and (frame := m.frame) and self.wire(frame): self._took(m); return True
+        if self.wire and self.wire(m): self._took(m); return True
         self._busy,rest = _writing,None
         if not (current_task() if in_task is None else in_task): self._queue(m) # a server's code may want a task to run in
         else:
@@ -333,7 +334,8 @@ class Writer:
             if rest: await self._write(rest, m)
             while self.outbox:
                 m = self.outbox.pop()
-                await self._write(self.send(m.asgi), m)
+                if self.wire and self.wire(m): self._took(m)
+                else: await self._write(self.send(m.asgi), m)
         finally:
             self._busy,self._task = _idle,None
             if self._timer: self._timer.cancel(); self._timer = None

@@ -1,5 +1,5 @@
 "Keepalive and shutdown: under `serve()` and its class, and what is left of them under uvicorn's own classes, as the notebook lists it."
-import asyncio, signal, socket, ssl, subprocess, threading, time
+import asyncio, select, signal, socket, ssl, subprocess, threading, time
 from collections import Counter
 
 import pytest
@@ -313,7 +313,7 @@ async def talks(ws):
 def test_other_apps(web, loop):
     s = web.serve(Starlette(routes=[WebSocketRoute('/listens', listens), WebSocketRoute('/talks', talks)]), ws=ours, buffer=8192, loop=loop, timeout_graceful_shutdown=2)
     c,bad = web.connect('/listens'),web.connect('/talks', buffer=4096)
-    until(lambda: not protocols(s)[0].writable.is_set() or not protocols(s)[1].writable.is_set())
+    until(lambda: any(o.write_paused for o in protocols(s)))
     s.stop()
     end = c.closed()
     assert (end.code,end.reason)==(1012, '')
@@ -495,7 +495,10 @@ def test_reload(script):
     c, = opened(s, 1)
     c.send(msg='who')
     old = c.recv()
-    (s.folder/'app.py').touch()
+    def touched(): # again, if nobody watched yet
+        (s.folder/'app.py').touch()
+        return select.select([c.sock], [], [], 2)[0]
+    until(touched, 'the reload', start_s)
     end = c.closed()
     assert end.code==1012 and retry_after(end.reason)==0
     with Client(s.port, '/more') as d: # the port is never closed

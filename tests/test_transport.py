@@ -1,7 +1,8 @@
 "A peer that takes nothing is cut off, on every websocket class of uvicorn; on a server that gives no way, it costs no more than its socket."
-import importlib.util, time
+import importlib.util, random, time
 
 import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from tests.kit import *
 
@@ -179,3 +180,40 @@ def test_no_ready_frames_where_they_would_have_to_be_compressed(web):
         assert conns[0].writer.wire is None
         s.call(lambda: conns[0].send_text('x'*10_000))
         assert c.recv()=='x'*10_000
+
+
+def test_what_is_published_is_compressed_once(web, monkeypatch):
+    "Under our class, for all who have agreed to the same, and not for the others"
+    from websockets.sync.client import connect
+    from fasthtml_ws import outbox
+    made,real = [],outbox.packed_frame
+    monkeypatch.setattr(outbox, 'packed_frame', lambda op,data,bits: made.append(bits) or real(op, data, bits))
+    app = web.app()
+    app.ws('/ws')(lambda: None)
+    s = web.serve(app, ws='fasthtml_ws.server:WebSocketProtocol')
+    text,small = 'one of many, '*500,ClientPerMessageDeflateFactory(server_max_window_bits=10)
+    ways = [dict()]*5 + [dict(compression=None, extensions=[small])]*2
+    clients = [connect(f'ws://127.0.0.1:{s.port}/ws', **o) for o in ways]
+    plain = web.connect()
+    until(lambda: len(app.hub.connections)==8)
+    assert all(o.writer.wire for o in app.hub.connections)
+    s.call(app.hub.publish_to_all, text)
+    for c in clients: assert text in c.recv(wait_s)
+    assert text in plain.recv()
+    assert sorted(made)==[10, 15]
+    for c in clients: c.close()
+
+
+@pytest.mark.parametrize('loop', ['asyncio', 'uvloop'])
+def test_what_waits_goes_out_as_ready_frames_when_there_is_room(web, loop):
+    "Compressed; when the client has taken what was before"
+    from websockets.sync.client import connect
+    app,conns = web.app(send_buffer=8192, conflate=False),[]
+    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    s = web.serve(app, ws='fasthtml_ws.server:WebSocketProtocol', buffer=8192, loop=loop)
+    texts = [f'{i:06d}'+random.Random(i).randbytes(20_000).hex() for i in range(30)]
+    with connect(f'ws://127.0.0.1:{s.port}/ws') as c:
+        until(lambda: conns)
+        time.sleep(.1)
+        s.call(lambda: [conns[0].send_text(o) for o in texts])
+        for o in texts: assert c.recv(wait_s)==o

@@ -1,7 +1,7 @@
 """Examine the echo routes with the Autobahn|Testsuite.
 
     python -m tests.conformance install        # once: the suite, pinned, into a folder of its own in the user's cache; it needs Python 2.7
-    python -m tests.conformance                # all but the longest cases, under each websocket class of uvicorn that is installed
+    python -m tests.conformance                # all but the longest cases, under each websocket class of uvicorn that is installed, and ours
     python -m tests.conformance --all          # all cases
     python -m tests.conformance --cases '6.*'  # some
 
@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from bench import machine
 from tests.conformance import Missing, as_json, examine, faults, groups, home, install, logged, refused, remarks, results, suite, table
 
-classes = {'websockets-sansio':'websockets', 'websockets':'websockets', 'wsproto':'wsproto'} # of uvicorn -> the package that it needs
+classes = {'websockets-sansio':'websockets', 'websockets':'websockets', 'wsproto':'wsproto',
+           'fasthtml_ws.server:WebSocketProtocol':''} # of uvicorn, and ours for it -> the package that it needs
 long = [f'{g}.{i}.{j}' for g,n in ((12,5), (13,7)) for i in range(1, n+1) for j in (*range(7, 11), *range(12, 19)) if (g,i,j) not in ((12,1,10), (12,1,15))]
 why_long = ('12.*.7-10, 12.*.12-18 and the same of 13.*, except 12.1.10 and 12.1.15: a thousand compressed messages each of 16 to 128 KiB, for an hour under each '
             'class; those of up to 8 KiB, whole and in pieces, and with these two the largest, are examined')

@@ -4,14 +4,13 @@ Every server is a process of its own on the first core, and its load client one 
 work one after the other in short rounds, so that a machine that slows down slows all of them. Rates are deliveries per second of the server's
 own CPU time, and by the clock; what counts is the ratio to raw Starlette of the same round, its median and its spread over the rounds.
 """
-import json, os, socket, subprocess, sys, time
-from contextlib import ExitStack
+import os
 from itertools import chain
-from pathlib import Path
 from statistics import median, quantiles
 
 from bench import Run
-from bench.peers import Peer, peers
+from bench.pairs import Fleet, rate, ratios
+from bench.peers import peers as all_peers, versions
 
 what = 'one broadcast to 1,000 subscribers under plain uvicorn: ours, raw Starlette and stock FastHTML'
 of_raw,of_stock = .9,2.2
@@ -21,74 +20,19 @@ runs = 5
 
 sizes = 100,1_000,5_000
 in_flight = 1,4
-root = Path(__file__).parent.parent
-
-
-def pin(pid:int, core:int)->None:
-    "Keep a process on the first core (0) or the last (-1), where the system can"
-    if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(pid, {sorted(os.sched_getaffinity(0))[core]})
-
-def files_as_allowed()->None:
-    "As many open files as the system lets this process and its children have"
-    import resource
-    soft,hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def cpu_time(pid:int)->float:
-    "Seconds of CPU that a process has used; Linux counts it in nanoseconds (clock_getcpuclockid), where /proc has hundredths"
-    return time.clock_gettime(~pid<<3 | 2)
-
-
-class Pair:
-    "A server and its load client with `n` sockets"
-    def __init__(self, peer:Peer, n:int):
-        sock = socket.create_server(('127.0.0.1', 0), backlog=4096)
-        self.server = subprocess.Popen([peer.python, '-m', f'bench.peers.{peer.module}', str(sock.fileno())], pass_fds=[sock.fileno()], cwd=root)
-        pin(self.server.pid, 0)
-        self.load = subprocess.Popen([sys.executable, '-m', 'bench.load', str(sock.getsockname()[1]), str(n), peer.module],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
-        pin(self.load.pid, -1)
-        sock.close()
-
-    def __enter__(self): return self
-    def __exit__(self, *exc):
-        self.load.stdin.close()
-        self.load.terminate(); self.load.wait(10)
-        self.server.kill(); self.server.wait(10)
-
-    def ready(self)->None:
-        if self.load.stdout.readline() != 'ready\n': raise RuntimeError(f'{self.server.args[2]} was not ready for its load')
-
-    def round(self, w:int, seconds:float)->dict:
-        "Broadcast for `seconds` with `w` in flight"
-        before = cpu_time(self.server.pid)
-        self.load.stdin.write(f'{w} {seconds}\n'); self.load.stdin.flush()
-        if not (line := self.load.stdout.readline()): raise RuntimeError(f'{self.server.args[2]} lost its load client')
-        res = json.loads(line)
-        return res | {'server': cpu_time(self.server.pid)-before}
+peers = {k: p for k,p in all_peers.items() if 'broadcast' in p.measures}
 
 
 def measure(names, n:int, ws=in_flight, rounds:int=3, seconds:float=1.)->dict[int,dict[str,list[dict]]]:
     "In flight -> peer -> its rounds"
-    files_as_allowed()
-    with ExitStack() as stack:
-        pairs = {}
-        for k in names: # one after the other: two that start share a core
-            pairs[k] = stack.enter_context(Pair(peers[k], n))
-            pairs[k].ready()
-        res = {w: {k: [] for k in names} for w in ws}
-        for w in ws:
-            for i in range(rounds):
-                for k in chain(names[i%len(names):], names[:i%len(names)]): res[w][k].append(pairs[k].round(w, seconds))
+    with Fleet() as fleet:
+        def ready(p):
+            p.connect(n)
+            p.client('settle')
+        fleet.start(names, ready)
+        res = {w: fleet.rounds(rounds, lambda p: p.round('broadcast', in_flight=w, seconds=seconds)) for w in ws}
+        if fleet.failed: raise RuntimeError('; '.join(fleet.failed.values()))
     return res
-
-
-def ratios(ours:list[dict], base:list[dict], by='server')->list[float]:
-    "How many times the deliveries of `base` a second, round by round"
-    return sorted((a['deliveries']/a[by]) / (b['deliveries']/b[by]) for a,b in zip(ours, base))
-
-def rate(rounds:list[dict], by:str)->float: return median(r['deliveries']/r[by] for r in rounds)
 
 
 def table(out, n:int, w:int, res:dict[str,list[dict]])->None:
@@ -120,15 +64,6 @@ def main(out):
     out('\na CPU second: deliveries per second of the server\'s CPU time; spread: of the ratio over the rounds; p50, p99: from saying it to the last of the')
     out('subscribers having it; busy, client: CPU time of server and load client to time by the clock (a server that waits for its client has less than 100%).')
     out(f'Load of the machine: {load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end; this bench alone makes about 2.')
-
-
-def versions()->str:
-    "Of what the environment of the peers has"
-    found = [p for p in peers.values() if p.packages and not p.lacks]
-    if not found: return 'not installed'
-    names = 'aiohttp python-socketio uvicorn websockets uvloop'.split()
-    code = f'from importlib.metadata import version; print(", ".join(f"{{o}} {{version(o)}}" for o in {names}))'
-    return subprocess.run([found[0].python, '-c', code], capture_output=True, text=True).stdout.strip()
 
 
 def run(seed)->Run:

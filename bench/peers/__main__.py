@@ -5,4 +5,4 @@ from bench.peers import home, install, peers
 
 if sys.argv[1:] == ['install']: install()
 print(home)
-for p in peers.values(): print(f'{p.title:26}{p.lacks or "ready"}')
+for p in peers.values(): print(f'{p.title:28}{p.lacks or "ready"}')

@@ -4,18 +4,27 @@ import asyncio
 from websockets.asyncio.server import broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
-from bench.peers import listening, loop, text
+from bench.peers.kit import listening, loop, said, settings
 
 conns = {} # in the order in which they came; the order of a set costs cache misses
 
-async def ws(ws):
+async def room(ws):
     conns[ws] = True
     try:
-        async for _ in ws: broadcast(conns, text)
+        async for _ in ws: broadcast(conns, said())
     except ConnectionClosed: pass
     finally: conns.pop(ws, None)
 
-async def main():
-    async with serve(ws, sock=listening(), compression=None, ping_interval=None): await asyncio.get_running_loop().create_future()
+async def echo(ws):
+    try:
+        async for message in ws: await ws.send(message)
+    except ConnectionClosed: pass
 
-loop(main())
+async def handler(ws): await (echo if ws.request.path == '/echo' else room)(ws)
+
+async def main():
+    async with serve(handler, sock=listening(), compression='deflate' if settings['deflate'] else None, ping_interval=settings['ping'],
+                     ping_timeout=settings['ping']):
+        await asyncio.get_running_loop().create_future()
+
+loop(main)

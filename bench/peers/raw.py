@@ -1,9 +1,9 @@
-"Starlette, and the least that broadcasts: the yardstick"
+"Starlette, and the least that broadcasts and answers: the yardstick"
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from bench.peers import text, uvicorn
+from bench.peers.kit import said, uvicorn
 
 conns = {} # in the order in which they came; the order of a set costs cache misses
 
@@ -13,8 +13,15 @@ async def ws(ws):
     try:
         while True:
             await ws.receive_text()
+            text = said()
             for o in list(conns): await o.send_text(text)
     except WebSocketDisconnect: pass
     finally: conns.pop(ws, None)
 
-uvicorn(Starlette(routes=[WebSocketRoute('/ws', ws)]))
+async def echo(ws):
+    await ws.accept()
+    try:
+        while True: await ws.send_text(await ws.receive_text())
+    except WebSocketDisconnect: pass
+
+uvicorn(Starlette(routes=[WebSocketRoute('/ws', ws), WebSocketRoute('/echo', echo)]))

@@ -1,7 +1,7 @@
 "Stock FastHTML with the loop of its page, and the FT built once per broadcast"
 from fasthtml.common import Div, FastHTML
 
-from bench.peers import uvicorn
+from bench.peers.kit import uvicorn
 
 app = FastHTML(secret_key='x')
 users = {}

@@ -1,7 +1,7 @@
 "Stock FastHTML with the loop of its page, HTML that is made once per broadcast, and sockets in place of `send`, which would render it again"
 from fasthtml.common import Div, FastHTML, to_xml
 
-from bench.peers import uvicorn
+from bench.peers.kit import uvicorn
 
 app = FastHTML(secret_key='x')
 users = {}

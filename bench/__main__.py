@@ -1,5 +1,5 @@
 "`python -m bench` lists what can be measured; `python -m bench NAME` measures it and keeps the output in bench/results/."
-import argparse
+import argparse, sys
 
 from bench import proofs, record
 
@@ -8,14 +8,23 @@ def main():
     known = proofs()
     p = argparse.ArgumentParser(prog='python -m bench', description=__doc__)
     p.add_argument('name', nargs='?', choices=list(known))
-    name = p.parse_args().name
-    if not name:
+    p.add_argument('--quick', action='store_true', help='one run of the proof, and nothing kept; exit status 1 if it does not hold')
+    p.add_argument('--show', action='store_true', help='print what the last run has kept, where it keeps figures')
+    args = p.parse_args()
+    if not args.name:
         for k,m in known.items(): print(f'{k:10} {m.what}')
         return
-    mod = known[name]
-    with record(name, f'python -m bench {name}') as out:
-        if hasattr(mod, 'main'): mod.main(out)
-        else: out(mod.run(1).detail)
+    mod = known[args.name]
+    if args.show and not hasattr(mod, 'show'): p.error(f'{args.name} keeps its output, not its figures')
+    if args.show: mod.show(print)
+    elif args.quick:
+        r = mod.run(1)
+        print(f'{mod.bar}\n{"held  " if r.ok else "FAILED"}  {r.detail}')
+        sys.exit(not r.ok)
+    else:
+        with record(args.name, f'python -m bench {args.name}') as out:
+            if hasattr(mod, 'main'): mod.main(out)
+            else: out(mod.run(1).detail)
 
 
 if __name__ == '__main__': main()

@@ -6,6 +6,7 @@ own CPU time, and by the clock; what counts is the ratio to raw Starlette of the
 """
 import os
 from itertools import chain
+from operator import methodcaller
 from statistics import median, quantiles
 
 from bench import Run
@@ -30,7 +31,7 @@ def measure(names, n:int, ws=in_flight, rounds:int=3, seconds:float=1.)->dict[in
             p.connect(n)
             p.client('settle')
         fleet.start(names, ready)
-        res = {w: fleet.rounds(rounds, lambda p: p.round('broadcast', in_flight=w, seconds=seconds)) for w in ws}
+        res = {w: fleet.rounds(rounds, methodcaller('round', 'broadcast', in_flight=w, seconds=seconds)) for w in ws}
         if fleet.failed: raise RuntimeError('; '.join(fleet.failed.values()))
     return res
 

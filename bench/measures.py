@@ -6,6 +6,7 @@ the rounds, `low` and `high` their spread; `busy` and `client` are the CPU time 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from operator import methodcaller
 from statistics import median, quantiles
 from typing import Any
 
@@ -53,9 +54,9 @@ def echo(say:Callable, sizes=(1,64,512), rounds=3, seconds=1., only=None)->dict[
         fleet.start(can('echo', only), place='echo')
         for n in sizes:
             say(f'echo, {n} connections')
-            fleet.each(lambda p: p.connect(n))
-            fleet.each(lambda p: p.client('echo', n=n, seconds=seconds/5)) # warm
-            rs = fleet.rounds(rounds, lambda p: p.round('echo', n=n, seconds=seconds))
+            fleet.each(methodcaller('connect', n))
+            fleet.each(methodcaller('client', 'echo', n=n, seconds=seconds/5)) # warm
+            rs = fleet.rounds(rounds, methodcaller('round', 'echo', n=n, seconds=seconds))
             res[n] = with_how(figures(rs, fleet), hows(fleet)) | absent('echo', only)
     return res
 
@@ -68,10 +69,10 @@ def broadcast(say:Callable, sizes=(100,1_000,5_000), in_flight=(1,4), rounds=3, 
         for n in sizes:
             for k in [k for k,p in fleet.pairs.items() if p.peer.most < n]: fleet.drop(k, f'not measured above {fleet.pairs[k].peer.most:,} subscribers')
             say(f'broadcast to {n:,}')
-            fleet.each(lambda p: p.connect(n))
+            fleet.each(methodcaller('connect', n))
             fleet.each(lambda p: p.client('settle'))
             for w in in_flight:
-                rs = fleet.rounds(rounds, lambda p: p.round('broadcast', in_flight=w, seconds=seconds))
+                rs = fleet.rounds(rounds, methodcaller('round', 'broadcast', in_flight=w, seconds=seconds))
                 res[n,w] = with_how(figures(rs, fleet), hows(fleet)) | absent('broadcast', only)
     return res
 

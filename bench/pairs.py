@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.peers import Peer, environment, peers, text
+from bench.peers import environment, peers, text
 
 root = Path(__file__).parent.parent
 longest = 120 # Seconds that one thing asked of a server or a client may take

@@ -53,7 +53,7 @@ def lines(data:dict)->list[Line]:
     res:list[Line] = []
     def add(title, rows, key, form='.2f', scale=1., **others):
         rows = {**{k: r for k,r in rows.items() if k in columns and not others}, **{k: rows[o] for k,o in others.items() if o in rows}}
-        res.append(Line(title, {k: r[key]*scale for k,r in rows.items() if key in r}, form))
+        res.append(Line(title, {k: r[key]*scale for k,r in rows.items() if key in r and 'why' not in r}, form))
     for n,rows in data.get('echo', {}).items():
         add(f'echo, {n} connection{"s" if int(n)>1 else ""}', rows, 'ratio')
         if int(n) == 64: add('echo, 64, reply as str', rows, 'ratio', serve='serve_str', ours='ours_str')
@@ -95,9 +95,9 @@ def tables(data:dict, out:Callable[[str],Any])->None:
         out(f'\nIdle connections, a ping every {data["ping"]} s\n{"":28}' + ''.join(f'{f"KiB of {n:,}":>14}' for n in sizes) + f'{"MB, empty":>11}' + ''.join(f'{f"MB, {n:,}":>12}' for n in sizes)
             + f'{"% of a core":>13}{"tasks each":>12}  path')
         for k,r in rows.items():
-            if 'empty' not in r: out(f'{titles[k]:28}{r.get("why", "")}'); continue
+            if 'empty' not in r or 'why' in r: out(f'{titles[k]:28}{r.get("why", "")}'); continue
             cells = ''.join(f'{r.get(f"kib_{n}", 0):14.1f}' for n in sizes) + f'{r["empty"]:11.0f}' + ''.join(f'{r.get(f"mb_{n}", 0):12.0f}' for n in sizes)
-            out(f'{titles[k]:28}{cells}{r.get("cpu", 0):13.1%}{r["tasks"] if "tasks" in r else 0:12.1f}  {r.get("how", "")}' + (f'; {r["why"]}' if 'why' in r else ''))
+            out(f'{titles[k]:28}{cells}{r.get("cpu", 0):13.1%}{f'{r["tasks"]:.1f}' if "tasks" in r else "-":>12}  {r.get("how", "")}')
     if rows := data.get('connects'): rates('Connects, 2,000 with 64 under way', rows, 'connects')
     if rows := data.get('pause'):
         parts = 'connect','receive','leave'
@@ -106,7 +106,7 @@ def tables(data:dict, out:Callable[[str],Any])->None:
             if 'late' not in r: out(f'{titles[k]:28}{r.get("why", "")}'); continue
             out(f'{titles[k]:28}' + ''.join(f'{r[f"{o}_late"]*1e3:10.0f}' for o in parts) + f'{r["late"]*1e3:10.0f}{"":15}' + ''.join(f'{r[f"{o}_cpu"]*1e3:10.0f}' for o in parts) + f'{r["cpu"]*1e3:10.0f}')
     if rows := data.get('deflate'): rates('2 KB of HTML to 1,000, permessage-deflate', rows, 'deliveries')
-    if axes := data.get('growth'):
+    if (axes := data.get('growth')) and 'subscribers' in axes:
         powers = list(next(iter(axes.values())))
         out(f'\nCost of one publication of ours under serve(), microseconds of CPU\n{"":28}' + ''.join(f'{int(o):>10,}' for o in powers))
         for axis,row in axes.items(): out(f'{axis:28}' + ''.join(f'{row[o]:10.1f}' for o in powers))
@@ -168,7 +168,7 @@ def keep(data:dict)->None:
 def main(out):
     data = collect('python -m bench table', keep)
     out(f'peers: {data["peers"]}')
-    tables(json.loads(json.dumps(data)), out)
+    tables(json.loads(json.dumps(data)), out) # with the keys that JSON makes
 
 
 def show(out:Callable[[str],Any])->None:

@@ -2,6 +2,7 @@
 
     python -m bench table           measure it; the figures go to bench/results/table.json, the tables to bench/results/table.txt
     python -m bench table --quick   a few ratios, with room for noise, in a minute and a half; exit status 1 if one is past its guard
+    python -m bench table --part growth    one part anew, kept with the rest
     python -m bench table --show    the tables of the last recorded run
 """
 import json, os, sys, time
@@ -96,8 +97,9 @@ def tables(data:dict, out:Callable[[str],Any])->None:
             + f'{"% of a core":>13}{"tasks each":>12}  path')
         for k,r in rows.items():
             if 'empty' not in r or 'why' in r: out(f'{titles[k]:28}{r.get("why", "")}'); continue
+            tasks = f'{r["tasks"]:.1f}' if 'tasks' in r else '-'
             cells = ''.join(f'{r.get(f"kib_{n}", 0):14.1f}' for n in sizes) + f'{r["empty"]:11.0f}' + ''.join(f'{r.get(f"mb_{n}", 0):12.0f}' for n in sizes)
-            out(f'{titles[k]:28}{cells}{r.get("cpu", 0):13.1%}{f'{r["tasks"]:.1f}' if "tasks" in r else "-":>12}  {r.get("how", "")}')
+            out(f'{titles[k]:28}{cells}{r.get("cpu", 0):13.1%}{tasks:>12}  {r.get("how", "")}')
     if rows := data.get('connects'): rates('Connects, 2,000 with 64 under way', rows, 'connects')
     if rows := data.get('pause'):
         parts = 'connect','receive','leave'
@@ -139,23 +141,22 @@ def shape(data:dict)->dict[str,tuple[float,float,bool]]: # Name -> how much it g
 def say(text:str)->None: print(f'{time.strftime("%H:%M:%S")} {text}', file=sys.stderr, flush=True)
 
 
-def collect(command:str, keep:Callable[[dict],Any])->dict:
-    "Measure everything; `keep` is called after each part with all that is known"
+parts = {'echo': lambda: measures.echo(say, seconds=.8),
+         'broadcast': lambda: {f'{n} {w}': rows for (n,w),rows in measures.broadcast(say, seconds=.8).items()},
+         'idle': lambda: measures.idle(say), 'connects': lambda: measures.connects(say), 'pause': lambda: measures.pauses(say),
+         'deflate': lambda: measures.deflate(say, seconds=.8), 'growth': lambda: measures.growth(say, rounds=3)}
+
+def collect(command:str, keep:Callable[[dict],Any], old:dict|None=None, only:str='')->dict:
+    "Measure everything, or one part anew; `keep` is called after each part with all that is known"
     data:dict[str,Any] = {'machine': machine(command), 'peers': versions(), 'when': time.strftime('%Y-%m-%d'), 'load': [os.getloadavg()[0]], 'ping': measures.ping,
-                          'titles': {k: p.title for k,p in peers.items()}}
-    begun = time.monotonic()
-    def part(name:str, value:Any)->None:
-        data[name] = value
-        data['seconds'] = time.monotonic()-begun
+                          'titles': {k: p.title for k,p in peers.items()}, 'seconds': 0., 'anew': []} | (old or {})
+    for k in [only] if only else parts:
+        begun = time.monotonic()
+        data[k] = parts[k]()
+        data['seconds'] += time.monotonic()-begun
         keep(data)
-    part('echo', measures.echo(say, seconds=.8))
-    part('broadcast', {f'{n} {w}': rows for (n,w),rows in measures.broadcast(say, seconds=.8).items()})
-    part('idle', measures.idle(say))
-    part('connects', measures.connects(say))
-    part('pause', measures.pauses(say))
-    part('deflate', measures.deflate(say, seconds=.8))
-    part('growth', measures.growth(say, rounds=3))
     data['load'].append(os.getloadavg()[0])
+    if only: data['anew'] = [*data.get('anew', []), f'{only} was measured in a run of its own: {command}, {time.strftime("%Y-%m-%d")}, load {data["load"][-1]:.1f}']
     keep(data)
     return data
 
@@ -177,6 +178,17 @@ def show(out:Callable[[str],Any])->None:
     data = json.loads(file.read_text())
     out(f'{data["machine"]}\n\npeers: {data["peers"]}')
     tables(data, out)
+    for o in data.get('anew', []): out(o)
+
+
+def again(part:str)->None:
+    "Measure one part anew, and keep it with the rest"
+    if part not in parts: raise SystemExit(f'{part} is none of {", ".join(parts)}')
+    collect(f'python -m bench table --part {part}', keep, json.loads(file.read_text()) if file.exists() else {}, part)
+    lines:list[str] = []
+    show(lines.append)
+    file.with_suffix('.txt').write_text('\n'.join(lines) + '\n')
+    print('\n'.join(lines))
 
 
 def run(seed)->Run:

@@ -33,7 +33,7 @@ def tell():
 
 async def publish(topic, n):
     for i in range(n):
-        app.hub.publish(topic, Div(i, id='newest'))
+        app.hub.publish(topic, Div(i, id=f'item{i}')) # of one id, a newer one would supersede what waits for a slow client
         await asyncio.sleep(0)
 
 async def more_topics(n):

@@ -55,7 +55,7 @@ class Load:
         self.got:dict[int,int] = {} # frames
         self.rest:dict[int,bytes] = {} # what has come of a frame
         self.size = self.bytes = self.made = 0 # of a whole frame, if all have one size; that have come; connections so far
-        self.deflate = False # did the server agree to that?
+        self.deflate = self.varies = False # did the server agree to that? do frames differ in size?
         self.kept:bytes|None = None # what came on the first socket, until it is known to be right
 
     def connect(self, n:int, in_flight:int=64, deflate:bool=False)->dict:
@@ -86,7 +86,7 @@ class Load:
                     if b'\r\n\r\n' not in data: continue
                     answer,_,data = data.partition(b'\r\n\r\n')
                     if b' 101 ' not in answer: raise ConnectionError(f'refused: {answer!r:.200}')
-                    self.deflate = b'permessage-deflate' in answer
+                    self.deflate = self.varies = b'permessage-deflate' in answer
                     if self.peer.hello: s.sendall(masked(self.peer.hello))
                     todo = busy[fd][3] = 0
                 busy[fd][1] = data
@@ -149,7 +149,7 @@ class Load:
         if odd or fd in self.rest: # not just whole frames of the usual size
             n,rest = count(self.rest.pop(fd, b'') + data)
             if rest: self.rest[fd] = rest
-            elif n and not self.deflate: self.size = len(data)//n
+            elif n and not self.varies: self.size = len(data)//n
         self.got[fd] += n
         return n
 
@@ -215,7 +215,7 @@ class Load:
     def hear(self, n:int)->dict:
         "Wait until `n` frames have come to all of them together"
         begun,start = sum(self.got.values()),time.perf_counter()
-        left = n
+        left,self.size,self.varies = n,0,True
         while left > 0:
             if not (found := self.poll.poll(patience, 256)): raise TimeoutError(f'{left} of {n} frames did not come')
             for fd,_ in found: left -= self._read(fd)

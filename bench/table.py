@@ -192,7 +192,7 @@ def again(part:str)->None:
 
 
 def run(seed)->Run:
-    few,rounds = ['raw','serve','stock'],7
+    few,rounds = ['raw','serve','stock'],5
     quiet = lambda o: None
     echo,crowd = measures.echo(quiet, (64,), rounds, .3, few)[64],measures.broadcast(quiet, (1_000,), (1,), rounds, .3, few)[1_000,1]
     idle,connects = measures.idle(quiet, (1_000,), 0, ['serve']),measures.connects(quiet, 500, 64, rounds, few)

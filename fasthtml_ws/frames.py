@@ -34,7 +34,9 @@ class ProtocolError(WSError):
 
 _codes = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 
-def is_close_code(code:int)->bool: return code in _codes or 3000 <= code < 5000
+def is_close_code(code:int)->bool:
+    "May a close frame say this? (RFC 6455, section 7.4)"
+    return code in _codes or 3000 <= code < 5000
 
 def close_frame(
     code:int=CloseCode.normal, # `CloseCode.no_status` says nothing

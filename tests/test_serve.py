@@ -3,6 +3,7 @@ import os, signal, socket, subprocess, sys, time
 from pathlib import Path
 
 import psutil, pytest
+from websockets.exceptions import InvalidHandshake
 
 from tests.kit import *
 
@@ -128,7 +129,7 @@ def test_script_reloads_when_the_code_changes(script):
             (s.folder/'app.py').touch()
             touched = time.monotonic()
         try: return s.up(s.port) and s.echo()=='hello again'
-        except (OSError,Closed): return False
+        except (OSError,Closed,InvalidHandshake): return False # the old one may still be ending
     until(again, 'the new code', start_s)
     s.term()
 

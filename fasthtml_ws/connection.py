@@ -7,13 +7,13 @@ __all__ = ['log', 'Handler', 'RouteInfo', 'owner_of', 'Outgoing', 'Connection']
 
 # %% ../nbs/api/14_connection.ipynb #e0f8640b
 import asyncio, json, logging, threading, time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import ContextVar
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
 from math import inf
+from types import CoroutineType
 from typing import Any, Protocol
 import anyio, anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -31,7 +31,7 @@ from .policy import Policy
 from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_action, put_out
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
@@ -75,6 +75,7 @@ class RouteInfo(Protocol):
         ...
 
     def warn_once(self, key:str, msg:str, *args:Any)->None: "Log a warning about this route, the first time only"
+    def at_handshake(self, app:Any)->bool: "Does all that stands around it in `app`, the server's, act at the handshake alone?"
     async def joined(self, conn:Any)->None: "A connection was accepted"
     def left(self, conn:Any)->None: "A connection has ended, and its `disconn` has run"
 
@@ -84,9 +85,12 @@ def owner_of(
 )->str:
     "Selector of the elements that own the socket at this address"
     path,query = scope.get('raw_path') or scope['path'].encode(),scope.get('query_string', b'')
-    url = (path.split(b'?')[0] + (b'?'+query if query else b'')).decode('latin-1')
-    return owner_selector(url, next((v.decode('latin-1') for k,v in scope['headers'] if k==b'host'), ''))
+    return _owner_at(path.split(b'?')[0] + (b'?'+query if query else b''), next((v for k,v in scope['headers'] if k==b'host'), b''))
 
+@lru_cache(maxsize=1024)
+def _owner_at(url:bytes, host:bytes)->str: return owner_selector(url.decode('latin-1'), host.decode('latin-1')) # one text for all who are there
+
+_connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a member of an Enum by its name
 _serving:ContextVar[Any] = ContextVar('_serving', default=None) # the connection whose code runs
 
 class Outgoing(WebSocket):
@@ -97,16 +101,17 @@ class Outgoing(WebSocket):
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
     line:Uplink|None = None # numbers what comes in; None if the client does not number it
+    _transport:Any = None # the server's, where it can be found
+    _late = 0 # messages that were sent too late
+    _ended = False # has `disconn` run?
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
         self.route = route
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
-        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self._over, (p.stall_timeout, self._give_up, lambda: unsent(self._transport)))
-        self._loop,self._thread,self._late = asyncio.get_running_loop(),threading.get_ident(),0
+        self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self, p.stall_timeout)
+        self._loop,self._thread = asyncio.get_running_loop(),threading.get_ident()
         self._calls = route.hub.calls_of(self._loop)
-        self._transport:Any = None # the server's, where it can be found
-        self._ended = False # has `disconn` run?
 
     @cached_property
     def path_params(self)->dict[str,Any]:
@@ -123,8 +128,9 @@ class Outgoing(WebSocket):
     )->Sent: # True unless the peer is gone; may be awaited, and never waits
         "Send `content`; the `send` of a handler"
         frames = place(content, self.owner) if self.is_htmx else [render(content, self.route.indent)]
-        res = sent if self.writer.status is State.open else not_sent
-        for o in filter(None, frames): res = self.send_text(o)
+        res = sent if self.writer.status is _open else not_sent
+        for o in frames:
+            if o: res = self._put(text_message(o))
         return res
 
     def send_text(self, data:str)->Sent: # type: ignore[override]
@@ -143,7 +149,7 @@ class Outgoing(WebSocket):
     def close(self, code:int=CloseCode.normal, reason:str|None=None)->Sent: # type: ignore[override]
         "Close after all that waits is sent; messages that are not handled yet are dropped"
         if threading.get_ident()!=self._thread: return sent if self._calls.put(self.close, code, reason) else not_sent
-        if self.writer.status is not State.open: return not_sent
+        if self.writer.status is not _open: return not_sent
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
         if self.held is not None:
             for topic,_,m in self.held.take():
@@ -156,7 +162,7 @@ class Outgoing(WebSocket):
     @property
     def is_open(self)->bool:
         "Can anything be sent?"
-        return self.writer.status is State.open
+        return self.writer.status is _open
 
     def drained(self)->Coroutine[Any,Any,bool]: # True while the connection is open
         "Wait until the client has taken what was sent: `await ws.drained()`"
@@ -214,7 +220,7 @@ class Outgoing(WebSocket):
         return self.held.put(topic, offset, m) or self.writer.overflow()
 
     def _put(self, m:Message)->Sent:
-        if self.writer.status is not State.open: return self._is_gone()
+        if self.writer.status is not _open: return self._is_gone()
         if threading.get_ident()==self._thread: return sent if self._put_here(m) else not_sent
         return sent if self._calls.put(self._put_here, m) else not_sent
 
@@ -222,7 +228,11 @@ class Outgoing(WebSocket):
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
         return self.writer.put(m) if self.held is None else self._hold('', 0, m)
 
-    def _give_up(self)->None:
+    def unsent(self)->int:
+        "Bytes that the peer has not taken"
+        return unsent(self._transport)
+
+    def stalled(self)->None:
         "The peer takes nothing: cut the line, since it cannot be told anything"
         log.warning('route %s: a client took nothing for %.0f s; aborted', self.route.path, self.route.policy.stall_timeout)
         self.writer.aborted = True
@@ -242,7 +252,7 @@ class Outgoing(WebSocket):
         self.route.warn_once('late', 'route %s: more than %d calls of `send` to a client that left; forget its `send` in `disconn`', self.route.path, most)
         return not_sent
 
-    def _over(self)->None:
+    def writer_over(self)->None:
         "Nothing more can be sent: the client is gone, or we have closed"
         if self.writer.is_lost:
             self.client_state = WebSocketState.DISCONNECTED
@@ -257,14 +267,26 @@ _turns = 10 # turns of the loop in which a server surely has handed over what it
 class Connection(Outgoing):
     "One client of one route; the `ws` of its handlers"
     # what few connections ever set stands on the class, and costs the others nothing
+    taken:list[Any] = [] # what it counts as, from `Gate.admit`
     throttled = False # was it closed because it was held back for too long?
     _deaf = False # is no message accepted any more?
+    error:BaseException|None = None # what the `error=` handler of the route is asked about
+    _worker:asyncio.Task[Any]|None = None
+    _room:asyncio.Future[None]|None = None
+    _streaming:asyncio.Task[Any]|None = None
+    _interrupted = _complained = False
+    _spawned:set[asyncio.Task[Any]]|None = None
+    _end_task:LastTask|None = None
     _at_once = False # was the last message handled before the reader went on?
     _heard = 0. # when the client last said something, or we were last done with it; kept if there is an `idle_timeout`
     _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
+    _server:Any = None # the server's end, if we have taken it over
+    _expiry:asyncio.TimerHandle|None = None
+    _early:Any = None # a message that has come and cannot be accepted yet
+    _retry:asyncio.Handle|None = None # looks again whether it can
     recovered:bool|None = None # could be replayed what it missed? None on a first visit
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
         super().__init__(scope, receive, send, route)
@@ -272,15 +294,8 @@ class Connection(Outgoing):
             self.resume,self.recovery = resume,Recovery(self, route.hub, resume)
             self.held = self.recovery.held
         self.id,self.received = next(_ids),0
-        self.error:BaseException|None = None # what the `error=` handler of the route is asked about
-        self._jobs:deque[Any] = deque()
+        self._jobs:list[Any] = [] # a deque takes 700 bytes, and few wait here
         self._intake = Intake(route.policy)
-        self._worker:asyncio.Task[Any]|None = None
-        self._room:asyncio.Future[None]|None = None
-        self._streaming:asyncio.Task[Any]|None = None
-        self._interrupted = self._complained = False
-        self._spawned:set[asyncio.Task[Any]] = set()
-        self._end_task:LastTask|None = None
 
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
 
@@ -308,38 +323,51 @@ class Connection(Outgoing):
             coro.close()
             return None
         t = self._loop.create_task(coro)
+        if self._spawned is None: self._spawned = set()
         self._spawned.add(t)
         t.add_done_callback(self._spawn_done)
         return t
 
     async def run(self,
         headers:list[tuple[bytes,bytes]]=[], # Of the answer to the handshake
-    )->None:
-        "Be a connection, once the server has said `websocket.connect`: accept, read until the client leaves, clean up"
-        if not await self._accept(headers): return
+        seconds:float|None=None, # For which the login is good; None for ever
+    )->bool: # Does it live on, and end without us?
+        "Be a connection, once the server has said `websocket.connect`: accept, read until the client leaves, clean up; or have the server call, where it can"
+        if not await self._accept(headers): return False
         try:
-            await self.route.joined(self)
-            if self.recovery: await self._greet(self.recovery)
-            if (self.route.conn or self.recovery) and self.is_open: self._add(_conn_job)
-            if self.route.policy.idle_timeout: self._heard = self._loop.time(); self._watch_idle()
-            await self._read()
+            await self._begin(seconds)
+            if (server := find_server(self._receive, self.writer.send)) and self.route.at_handshake(server.config.loaded_app):
+                self._server = server
+                server.hand_over(self)
+            else: await self._read()
         except asyncio.CancelledError:
             self._stop_work()
             raise
         finally:
-            self.writer.lost()
-            end = self._begin_end()
-            try: await asyncio.shield(end)
-            except asyncio.CancelledError:
-                self._stop_work()
-                await asyncio.wait([end])
-                raise
+            if not self._server: await self._wait_for_end()
+        return self._server is not None
+
+    async def _begin(self, seconds:float|None)->None:
+        if seconds is not None: self._expiry = self._loop.call_later(seconds, self.close, CloseCode.unauthorized, 'expired')
+        await self.route.joined(self)
+        if self.recovery: await self._greet(self.recovery)
+        if (self.route.conn or self.recovery) and self.is_open: self._add(_conn_job)
+        if self.route.policy.idle_timeout: self._heard = self._loop.time(); self._watch_idle()
+
+    async def _wait_for_end(self)->None:
+        self.writer.lost()
+        end = self._begin_end()
+        try: await asyncio.shield(end)
+        except asyncio.CancelledError:
+            self._stop_work()
+            await asyncio.wait([end])
+            raise
 
     async def _accept(self, headers:list[tuple[bytes,bytes]])->bool:
         try: await self._send({'type':'websocket.accept', 'subprotocol':None, 'headers':headers})
         except OSError: return False # left during the handshake: nothing was opened
         self.client_state = self.application_state = WebSocketState.CONNECTED
-        self.writer.send = unwrapped(self._send)
+        self._send = self.writer.send = unwrapped(self._send)
         self.writer.wire = find_wire(self.writer.send)
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
@@ -355,14 +383,49 @@ class Connection(Outgoing):
         while True:
             message = await (self._next() if self._at_once or intake.since is not None else self._receive())
             if message['type']=='websocket.disconnect': return
-            text = self._text(message)
+            text = self._text(message.get('text'))
             if text is None or ((self._jobs or intake.pace) and not await self._may_enter()): continue
             self._add(text)
 
-    def _text(self, message:Any)->str|tuple[int,str]|None: # With its number, if it is numbered; None if it is not to be handled
-        "What a message of the server says"
+    def heard(self,
+        message:str|bytes, # From a client
+    )->bool: # False if there is no room for more; the server's `go_on` is called when there is
+        "What the server calls where it can, in place of `_read`"
+        if self._turn: self._turn.cancel(); self._turn = None
+        text = self._text(message if isinstance(message, str) else None)
+        if text is not None:
+            if self._jobs or self._intake.pace:
+                self._early,self._retry = text,self._loop.call_soon(self._accept_early) # others get a turn
+                return False
+            self._add(text)
+        if self._intake.since is not None: self._count_turns(_turns)
+        if self._at_once and self._server.has_more:
+            self._at_once,self._retry = False,self._loop.call_soon(self._server.go_on)
+            return False
+        return True
+
+    def _accept_early(self)->None:
+        "Accept the message that has come, if there is room, and let the server go on"
+        if self._retry: self._retry.cancel(); self._retry = None
+        now,text = self._loop.time(),self._early
+        if not self._deaf and (secs := self._intake.wait(len(self._jobs), now)):
+            if not self._throttle: self._watch_intake()
+            if secs<inf: self._retry = self._loop.call_later(max(secs, .001), self._accept_early) # uvloop's clock has no less than a millisecond
+            return
+        self._early = None
+        if not self._deaf: self._intake.accept(now); self._add(text)
+        if self._intake.since is not None: self._count_turns(_turns)
+        self._server.go_on()
+
+    def ended(self)->None:
+        "The server has nothing more to say"
+        self.writer.lost()
+        self._begin_end()
+
+    def _text(self, text:str|None)->str|tuple[int,str]|None: # With its number, if it is numbered; None if it is not to be handled
+        "What a message says, None if it is no text"
         if self._deaf: return None # after our goodbye nothing is accepted
-        text,p,n = message.get('text'),self.route.policy,0
+        p,n = self.route.policy,0
         self.received += 1
         if self._idle: self._heard = self._loop.time()
         if self.line and text is not None: n,text = split_number(text)
@@ -462,13 +525,15 @@ class Connection(Outgoing):
         self.writer.outbox.set_conflate(self.route.policy.conflate)
 
     def _make_room(self)->None:
-        if self._room and not self._room.done(): self._room.set_result(None)
+        if self._early is not None:
+            if self._deaf or not self._retry: self._accept_early()
+        elif self._room and not self._room.done(): self._room.set_result(None)
 
     async def _work(self)->None:
         _serving.set(self)
         try:
             while self._jobs:
-                job = self._jobs.popleft()
+                job = self._jobs.pop(0)
                 await (self._open() if job is _conn_job else self.line.handle(job, self._message) if self.line else self._message(job))
                 self._make_room()
                 self._check_session()
@@ -541,26 +606,28 @@ class Connection(Outgoing):
         await self._finish(res)
 
     async def _message(self, text:str)->None:
-        h,p = self.route.recv,Payload()
+        h,p,secs = self.route.recv,None,self.route.policy.handler_timeout
         try:
             p = parse_payload(text, self.route.policy)
             if p.headers and not self.is_htmx: self._found_htmx()
-            secs = self.route.policy.handler_timeout
             if not h.in_loop: await self._call_in_thread(h, p, secs)
             else: await (_in_time(self._call(h, p), secs) if secs else self._call(h, p))
         except WebSocketException as e: self.close(e.code, e.reason)
         except MessageError as e:
             if isinstance(e, HandlerTimeout): log.warning('connection %d, route %s: %s took longer than %g s and was cancelled', self.id, self.route.path, h.plan.name, secs)
-            await self._answer(e, p, str(e), e.field)
+            await self._answer(e, p or Payload(), str(e), e.field)
         except (Exception,asyncio.CancelledError) as e:
             if isinstance(e, asyncio.CancelledError) and (t := asyncio.current_task()) and t.cancelling(): raise
             log.exception('connection %d, route %s: %s failed', self.id, self.route.path, h.plan.name)
-            await self._answer(e, p, 'Something went wrong, and the message was not handled')
+            await self._answer(e, p or Payload(), 'Something went wrong, and the message was not handled')
 
     async def _call(self, h:Handler, p:Payload)->None:
         "Call what runs on the loop, and send what it returns"
-        res = h.func(**await h.args(self, p))
-        await self._deliver(await res if isawaitable(res) else res)
+        kw = h.plan(self, p)
+        if h.plan.later: kw = await h.plan.ready(kw)
+        res = h.func(**kw)
+        if type(res) is CoroutineType or isawaitable(res): res = await res
+        if res is not None: await self._deliver(res)
 
     async def _call_in_thread(self, h:Handler, p:Payload, secs:float|None)->None:
         "Call what runs in a thread; only what it leaves to the loop can be stopped"
@@ -581,7 +648,7 @@ class Connection(Outgoing):
         "Send what `gen` yields, as fast as the client takes it and no longer than it stays"
         self._streaming,pending = asyncio.current_task(),False
         try:
-            if self.writer.status is not State.open: self._interrupt()
+            if self.writer.status is not _open: self._interrupt()
             async for o in gen:
                 if self.recovery: await self._catch_up() # a `conn` that is a stream has subscribed by now
                 if not self.send_html(o) or not await self.writer.drained(): break
@@ -606,7 +673,7 @@ class Connection(Outgoing):
     async def _answer(self, e:BaseException, p:Payload, msg:str, field:str='')->None:
         "Tell the sender that its message was not handled; the route's `error=` handler may say it in its own way"
         h,self.error = self.route.error,e
-        if self.writer.status is not State.open: return
+        if self.writer.status is not _open: return
         if h:
             try: return await self._call(h, p)
             except MessageError: pass # what the error handler asks for is just what was wrong
@@ -623,8 +690,9 @@ class Connection(Outgoing):
         if self.line and self.line.session_was and self.route.hub.session_written(self, over): return
         self.route.warn_once('session', 'route %s: a handler changed `session`; there is no client script that could fetch the cookie, so pages will not see it', self.route.path)
 
-    def _over(self)->None:
-        super()._over()
+    def writer_over(self)->None:
+        "Nothing more can be sent: the client is gone, or we have closed"
+        super().writer_over()
         self._make_room()
         if self.application_state is WebSocketState.DISCONNECTED:
             if not self._deaf: self._jobs.clear()
@@ -636,10 +704,12 @@ class Connection(Outgoing):
 
     def _begin_end(self)->LastTask:
         "Start `_end`, which runs once"
-        for o in (self._idle, self._throttle):
+        for o in (self._idle, self._throttle, self._expiry, self._retry):
             if o: o.cancel()
         if self.line: self.line.stop()
-        if not self._end_task: self._end_task = LastTask(self._end(), loop=self._loop)
+        if not self._end_task:
+            self._end_task = LastTask(self._end(), loop=self._loop)
+            if self._server: self._server.wait_for(self._end_task)
         return self._end_task
 
     def _stop_work(self)->None:
@@ -647,7 +717,7 @@ class Connection(Outgoing):
         if self._worker: self._worker.cancel()
 
     def _spawn_done(self, t:asyncio.Task[Any])->None:
-        self._spawned.discard(t)
+        if self._spawned: self._spawned.discard(t)
         if not t.cancelled() and (e := t.exception()) and not isinstance(e, Disconnected):
             log.error('connection %d, route %s: a spawned task failed', self.id, self.route.path, exc_info=e)
 
@@ -670,17 +740,19 @@ class Connection(Outgoing):
 
     async def _end(self)->None:
         "Let the handlers finish, end the spawned tasks, run `disconn`: once, whatever came before"
-        _serving.set(self)
+        token = _serving.set(self)
         if self._worker: await asyncio.wait([self._worker])
         if self.line: await self.line.ended()
-        for t in list(self._spawned): t.cancel()
-        if self._spawned: await asyncio.wait(list(self._spawned))
+        if ts := list(self._spawned or ()):
+            for t in ts: t.cancel()
+            await asyncio.wait(ts)
         try:
             if self.route.disconn: await self._lifecycle(self.route.disconn)
             self._check_session(over=True)
         except Exception: log.exception('connection %d, route %s: disconn failed', self.id, self.route.path)
         finally:
             self._ended = True
+            _serving.reset(token) # this holds its task, whose context holds this
             self.route.left(self)
 
 # %% ../nbs/api/14_connection.ipynb #3eb23661

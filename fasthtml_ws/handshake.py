@@ -172,7 +172,7 @@ class Gate:
 
     def leave(self, taken:list[Any])->None:
         "Give back what was counted"
-        for k in taken: self.census.leave(k)
+        while taken: self.census.leave(taken.pop())
 
     def _check_origin(self, scope:Any)->None:
         found = {b'origin':[], b'host':[]}

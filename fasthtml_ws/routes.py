@@ -6,8 +6,8 @@
 __all__ = ['log', 'serve_defaults', 'Route', 'Hub', 'FastHTML', 'FastHTMLWithLiveReload', 'fast_app', 'APIRouter', 'serve']
 
 # %% ../nbs/api/17_routes.ipynb #6a5f32af
-import asyncio, inspect, logging, os
-from collections.abc import Callable
+import inspect, logging, os
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import FunctionType
@@ -21,8 +21,17 @@ from starlette.applications import Starlette
 from starlette.datastructures import State, UploadFile
 from starlette.requests import HTTPConnection
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, WebSocketRoute
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import BaseRoute, Mount, Router, WebSocketRoute
 from starlette.websockets import WebSocket
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from .binding import Reserved, func_name
 from .broker import Broker
 from .connection import Connection, Handler
@@ -87,6 +96,7 @@ class Route:
         self.recv = Handler(func, reserved)
         self.conn,self.disconn = conn and Handler(conn, _for_conn),disconn and Handler(disconn, reserved)
         self.error = error and Handler(error, _for_errors)
+        self._ways:tuple[Any,bool] = None,False # what `at_handshake` has found, and where
         hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
 
     @property
@@ -100,7 +110,16 @@ class Route:
 
     def left(self, conn:Connection)->None:
         "A connection has ended, and its `disconn` has run"
+        self.gate.leave(conn.taken)
         self.hub.left(conn)
+
+    def at_handshake(self, app:Any)->bool:
+        "Does all that stands around this in `app`, the server's, act at the handshake alone?"
+        key = app,self.hub.app.middleware_stack
+        if self._ways[0]!=key:
+            ways = list(_ways(app, self))
+            self._ways = key,bool(ways) and all(ways)
+        return self._ways[1]
 
     def warn_once(self, key:str, msg:str, *args:Any)->None:
         "Log a warning about this route, the first time only"
@@ -109,6 +128,7 @@ class Route:
     async def __call__(self, scope:Any, receive:Any, send:Any)->None:
         if (await receive())['type']!='websocket.connect': return
         taken:list[Any] = []
+        lives_on = False
         resume,scope['query_string'] = take_resume(scope.get('query_string', b''))
         try:
             try: conn,left = await self._admit(scope, receive, send, taken, resume)
@@ -116,15 +136,14 @@ class Route:
                 self.hub.count_refused()
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
-            timer = None if left is None else asyncio.get_running_loop().call_later(left, conn.close, CloseCode.unauthorized, 'expired')
-            try: await conn.run(await self._cookies(scope))
-            finally:
-                if timer: timer.cancel()
-        finally: self.gate.leave(taken)
+            lives_on = await conn.run(await self._cookies(scope), left)
+        finally:
+            if not lives_on: self.gate.leave(taken)
 
     async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any], resume:Resume|None)->tuple[Connection,float|None]:
         left = await self.gate.admit(scope, taken)
         conn = Connection(scope, receive, send, self, resume)
+        conn.taken = taken
         try: user = self.hub.user_of(conn)
         except Exception:
             log.exception('route %s: Policy.user failed; the socket was refused', self.path)
@@ -195,6 +214,19 @@ class Hub(SharedSessions):
                 r.app = _with_middleware(r.app, r.endpoint, Route(self, found.pop('recv'), r.path, **found))
 
 # %% ../nbs/api/17_routes.ipynb #bc23cbc5
+_at_handshake = {o.__call__ for o in (Starlette, fh.FastHTML, ServerErrorMiddleware, ExceptionMiddleware, SessionMiddleware, BaseHTTPMiddleware, CORSMiddleware, GZipMiddleware,
+                                      HTTPSRedirectMiddleware, TrustedHostMiddleware, ProxyHeadersMiddleware, Pages, NameSessions)}
+
+def _ways(asgi:Any, route:Route, known:bool=True)->Iterator[bool]:
+    "The ways from the app `asgi` to `route`: is each of them known to do nothing once the socket is open?"
+    if asgi is route: yield known
+    elif isinstance(asgi, Router):
+        known = known and type(asgi).__call__ is Router.__call__ and asgi.middleware_stack==asgi.app
+        for r in asgi.routes:
+            if isinstance(r, (Mount,WebSocketRoute)): yield from _ways(r.app, route, known and type(r) in (Mount,WebSocketRoute))
+    elif o := getattr(asgi, 'middleware_stack', None) or getattr(asgi, 'app', None):
+        yield from _ways(o, route, known and type(asgi).__call__ in _at_handshake)
+
 def _raw_sockets(routes:list[BaseRoute], above:str='')->list[str]:
     "Paths of websockets that are not behind the gate"
     res = []

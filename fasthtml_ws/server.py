@@ -109,13 +109,14 @@ log = logging.getLogger('uvicorn.error')
 _last_look = .05 # seconds; long enough for the event loop to see what has come
 _turns = 10 # of the loop, in which an app answers what came before the end
 _at_once = 100 # frames that are looked at before others have a turn
+_later:dict[str,Any] = {} # stands for a message when whoever gets them wants no more for now
 _connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a member of an Enum by its name
 
 class WebSocketProtocol(asyncio.Protocol):
     "An ASGI server's end of one socket, for uvicorn"
     __slots__ = ('config','server_state','app_state','loop','transport','scope','state','reader','window','on_shutdown',
                  'write_paused','read_stopped','heard_at','ping_timer','pong_timer','close_timer','pending_ping_payload','ping_sent_at','last_ping_rtt',
-                 '_key','_extensions','_answer','_ready','_heard','_end','_told','_waiter','_senders','_late_pong','_deaf','_cut_timer')
+                 '_key','_extensions','_answer','_ready','_heard','_end','_told','_waiter','_senders','_late_pong','_deaf','_cut_timer','_owner','_handed_over')
     goodbye_timeout = 4.0 # Seconds that clients have to take what waits for them when the server goes down, where it sets no `timeout_graceful_shutdown`
     close_timeout = 10.0 # Seconds in which the peer has to answer a goodbye, or take something of what is left
     waits_for_reader = True # a pong that stands behind what the app has not read yet is waited for
@@ -136,6 +137,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._told = self._deaf = False # has the app got that? Is nothing read any more?
         self._waiter:asyncio.Future[None]|None = None # the app's `receive`
         self._senders:list[asyncio.Future[None]]|None = None # its `send`s that wait
+        self._owner:Any = None # who gets what comes, in place of the app
+        self._handed_over = False # may the app return, and the connection go on?
         self._late_pong = b'' # what the last ping said that was not answered yet
         self.heard_at = self.ping_sent_at = self.last_ping_rtt = 0.
         self.pending_ping_payload:bytes|None = None
@@ -207,20 +210,50 @@ class WebSocketProtocol(asyncio.Protocol):
             while self._ready is None and n and (frame := take()):
                 op,what = frame
                 n -= 1
-                if op==TEXT: self._ready = {'type':'websocket.receive', 'text':what}
-                elif op==BINARY: self._ready = {'type':'websocket.receive', 'bytes':what}
+                if op==TEXT or op==BINARY: self._ready = self._message(op, what)
                 elif op==PING: pongs += self._pong(what)
                 elif op==PONG: self._heard_pong(what)
                 else: self._peer_ends(*what); break
-                if self._ready and self.state is _closing: self._ready = None # after our goodbye only the peer's is of interest
         except ProtocolError as e: self._peer_ends(e.code, str(e), broken=True)
         if pongs: self.transport.write(pongs)
-        if self._ready is not None:
+        if self._ready is _later: pass # what comes meanwhile stops the reading
+        elif self._ready is not None:
             if self._waiter is None: self._stop_reading()
             elif not self._waiter.done(): self._waiter.set_result(None)
         elif not n: self._stop_reading(); self.loop.call_soon(self._read)
         elif self.state is _closed: self._over(CloseCode.abnormal)
         elif self.read_stopped: self._go_on_reading()
+
+    def _message(self, op:int, what:Any)->dict[str,Any]|None: # None for one that the app is not given
+        "A message has come"
+        if self.state is _closing: return None # after our goodbye only the peer's is of interest
+        if self._owner is not None: return None if self._owner.heard(what) else _later
+        return {'type':'websocket.receive', 'text' if op==TEXT else 'bytes':what}
+
+    def hand_over(self,
+        owner:Any, # `heard(message)`, text or bytes: is False if it wants no more until `go_on`; `ended()`, once, after the last message
+    )->None:
+        "From now on `owner` gets what comes, by calls; the app may return"
+        m,self._ready,self._handed_over = self._ready,None,True
+        if self._end is not None: owner.ended(); return
+        self._owner = owner
+        if m and not owner.heard(m.get('text', m.get('bytes'))): self._ready = _later
+        else: self.go_on()
+
+    @property
+    def has_more(self)->bool:
+        "Has something come that nobody was given yet?"
+        return bool(self.reader)
+
+    def go_on(self)->None:
+        "Whom this was handed over to wants more"
+        self._ready = None
+        self._read()
+
+    def wait_for(self, task:asyncio.Task[Any])->None:
+        "Let a server that goes down wait for `task`, as it does for an app"
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
 
     def _stop_reading(self)->None:
         if not self.read_stopped and self.state is not _closed: self.read_stopped = True; self.transport.pause_reading()
@@ -306,9 +339,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.scope = self._scope(target, headers)
         self.reader.feed(rest)
         self._ready = {'type':'websocket.connect'}
-        task = self.loop.create_task(self.run_asgi())
-        task.add_done_callback(self.server_state.tasks.discard)
-        self.server_state.tasks.add(task)
+        self.wait_for(self.loop.create_task(self.run_asgi()))
 
     def _scope(self, target:bytes, headers:list[tuple[bytes,bytes]])->dict[str,Any]:
         "What the app is told of the handshake"
@@ -331,7 +362,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 log.error('ASGI callable returned without completing handshake.')
                 self._fail()
             elif res is not None: log.error("ASGI callable should return None, but returned '%s'.", res)
-        if self.close_timer is None: self._hang_up()
+        if self.close_timer is None and not self._handed_over: self._hang_up()
 
     def _decide(self, message:Any)->None:
         "What the app says to a handshake"
@@ -387,6 +418,9 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _tell_end(self, code:int, reason:str)->None:
         if self._end is None: self._end = {'type':'websocket.disconnect', 'code':int(code), 'reason':reason}
+        owner,self._owner = self._owner,None
+        if owner and self.state is _closing: self.loop.call_soon(owner.ended) # it is in the middle of saying goodbye
+        elif owner: owner.ended()
         if self._waiter is not None and not self._waiter.done(): self._waiter.set_result(None)
 
     def _say_goodbye(self, code:int, reason:str)->None:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['log', 'sent', 'not_sent', 'Rest', 'run_now', 'begin', 'Sent', 'start_task', 'find_transport', 'unwrapped',
-           'find_wire', 'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask', 'abort_later', 'at_shutdown',
-           'Writer', 'current_task']
+           'find_wire', 'find_server', 'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask', 'abort_later',
+           'at_shutdown', 'Watcher', 'Writer', 'current_task']
 
 # %% ../nbs/api/11_transport.ipynb #f046fa7d
 import asyncio, logging, socket, sys, threading
@@ -14,7 +14,7 @@ except ImportError: pass
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import CoroutineType
-from typing import Any
+from typing import Any, Protocol
 import anyio
 from starlette.websockets import WebSocketDisconnect
 from .errors import CloseCode, State, step
@@ -119,6 +119,16 @@ def find_wire(
         transport.write(m.frame)
         return True
     return write_frame
+
+def find_server(
+    receive:Any, # The `receive` that middleware has left
+    send:Any, # From `unwrapped`
+)->Any: # None if it can't be had, or something stands in between
+    "The server's own end of the socket, if that can be taken over from the app (see `WebSocketProtocol.hand_over`)"
+    p:Any = getattr(receive, '__self__', None)
+    if not hasattr(p, 'hand_over') or getattr(send, '__self__', None) is not p: return None
+    cls:Any = type(p)
+    return p if receive.__func__ is cls.receive and send.__func__ is cls.send else None
 
 def _is_sansio(protocol:Any, send:Any)->bool:
     try: from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol as cls
@@ -233,33 +243,44 @@ _gone = (OSError, RuntimeError, WebSocketDisconnect, anyio.BrokenResourceError, 
 
 # %% ../nbs/api/11_transport.ipynb #d9212d3d
 _idle,_writing,_behind = 'idle','writing','behind' # what a writer is doing; behind: writing, and more waits
+_connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a member of an Enum by its name
+
+class Watcher(Protocol):
+    "Who is told what becomes of a writer"
+    def writer_over(self)->None: "Nothing more can be sent: after `close`, and when the peer is lost"
+    def stalled(self)->None: "The peer has taken nothing for too long"
+    def unsent(self)->int:
+        "Bytes that the peer has not taken"
+        ...
 
 class Writer:
     "Writes to one client in the order of the calls, and never makes the caller wait"
-    __slots__ = ('status','outbox','written','bytes','send','wire','_busy','_task','_waiting','_on_end','_stall','_timer','slow','aborted')
+    __slots__ = ('status','outbox','written','bytes','send','wire','_busy','_task','_waiting','_watcher','_patience','_timer','slow','aborted')
     def __init__(self,
         send:Callable[[dict[str,Any]],Awaitable[None]], # The ASGI server's `send`
         outbox:Outbox, # Where messages wait
-        on_end:Callable[[],None]=lambda: None, # Called when nothing more can be sent: at `close`, and when the peer is lost
-        stall:tuple[float,Callable[[],Any],Callable[[],int]]|None=None, # Seconds without progress, what is called then, and what tells how much the peer has not taken
+        watcher:Watcher|None=None,
+        patience:float|None=None, # Seconds without progress until `watcher.stalled()`; None for ever
     ):
-        self.send,self.outbox,self._on_end,self.status = send,outbox,on_end,State.connecting
+        self.send,self.outbox,self._watcher,self.status = send,outbox,watcher,_connecting
         self.wire:Callable[[Message],bool]|None = None # from `find_wire`
         self.written = self.bytes = 0 # messages and bytes that the server took
         self.slow = self.aborted = False # was it closed because it was behind, or cut off?
-        self._stall = stall
+        self._patience = patience
         self._timer:asyncio.TimerHandle|None = None
         self._busy = _idle
         self._task:asyncio.Task[None]|None = None
-        self._waiting:list[asyncio.Future[None]] = []
+        self._waiting:list[asyncio.Future[None]]|None = None
 
     def put(self,
         m:Message, # What to write
         in_task:bool|None=None, # Does a task run now? Asked for if None, which takes a while
     )->bool: # False if the peer is gone, or there was no room and it is being closed
         "Write `m` now, or after what waits already"
-        if self.status is not State.open: return False
-        if self._busy is _idle: return self._begin(m, in_task)
+        if self.status is not _open: return False
+        if self._busy is _idle:
+            if self.wire and self.wire(m): self.written += 1; self.bytes += m.size; return True
+            return self._begin(m, in_task)
         self._busy = _behind
         return self.outbox.put(m) or self.overflow()
 
@@ -267,51 +288,52 @@ class Writer:
         m:Message, # Text that tells nothing new
     )->None:
         "Write `m` unless something else is being written or waits; outside of any task"
-        if self._busy is not _idle or self.status is not State.open: return
+        if self._busy is not _idle or self.status is not _open: return
         if self.wire and self.wire(m): self._took(m)
         else: self._begin(m, False)
 
     @property
     def is_lost(self)->bool:
         "Is the peer gone?"
-        return self.status is State.closed
+        return self.status is _closed
 
     @property
     def is_idle(self)->bool:
         "Would what is put now be written at once?"
-        return self._busy is _idle and self.status is State.open
+        return self._busy is _idle and self.status is _open
 
     def close(self, code:int=CloseCode.normal, reason:str='')->None:
         "Say goodbye after all that waits; a reason has room for 123 bytes (RFC 6455, section 5.5)"
-        if self.status is not State.open: return
+        if self.status is not _open: return
         self.status = step(self.status, 'close')
         m = Message({'type':'websocket.close', 'code':int(code), 'reason':reason.encode()[:123].decode(errors='ignore')})
         if self._busy is _idle: self._begin(m)
         else: self._queue(m)
         self._wake()
-        self._on_end()
+        if self._watcher: self._watcher.writer_over()
 
     def lost(self)->None:
         "The peer is gone: forget what waits for it, and let nobody wait for it"
-        if self.status is State.closed: return
+        if self.status is _closed: return
         self.status = step(self.status, 'lost')
         self.outbox.clear()
         if self._task and self._task is not current_task(): self._task.cancel()
         if self._timer: self._timer.cancel(); self._timer = None # a task that never began has no `finally`
         self._wake()
-        self._on_end()
+        w,self._watcher = self._watcher,None # the two hold each other
+        if w: w.writer_over()
 
     async def drained(self)->bool: # Is the connection still open?
         "Wait until nothing waits in the outbox"
-        while self._busy is not _idle and self.status is State.open:
+        while self._busy is not _idle and self.status is _open:
             f = asyncio.get_running_loop().create_future()
+            if self._waiting is None: self._waiting = []
             self._waiting.append(f)
             await f
-        return self.status is State.open
+        return self.status is _open
 
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"
-        if self.wire and self.wire(m): self._took(m); return True
         self._busy,rest = _writing,None
         if not (current_task() if in_task is None else in_task): self._queue(m) # a server's code may want a task to run in
         else:
@@ -319,7 +341,7 @@ class Writer:
             except Exception as e: self._failed(e)
             else:
                 if rest is None: self._took(m)
-            if rest is None and self._busy is _writing: self._busy = _idle; return self.status is not State.closed
+            if rest is None and self._busy is _writing: self._busy = _idle; return self.status is not _closed
         self._task = asyncio.get_running_loop().create_task(self._drain(rest, m))
         self._watch()
         return True
@@ -357,11 +379,10 @@ class Writer:
 
     def _watch(self, before:Any=None)->None:
         "Look again in a while whether the peer has taken anything; if not, it is given up"
-        if not self._stall: return
-        seconds,stalled,unsent = self._stall
-        now = self.written,unsent()
-        if now==before: self._timer = None; stalled(); return
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._watch, now)
+        if not self._watcher or self._patience is None: return
+        now = self.written,self._watcher.unsent()
+        if now==before: self._timer = None; self._watcher.stalled(); return
+        self._timer = asyncio.get_running_loop().call_later(self._patience, self._watch, now)
 
     def overflow(self)->bool: # False
         "More waits than may: the client is told to come back"
@@ -372,9 +393,9 @@ class Writer:
         return False
 
     def _wake(self)->None:
-        for f in self._waiting:
+        fs,self._waiting = self._waiting or (),None
+        for f in fs:
             if not f.done(): f.set_result(None)
-        self._waiting.clear()
 
 # %% ../nbs/api/11_transport.ipynb #21121def
 def current_task()->asyncio.Task[Any]|None:

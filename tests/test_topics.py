@@ -1,6 +1,7 @@
 "A publication reaches everyone who is subscribed, once and in order, from wherever it was published; nobody else gets it."
 import asyncio, re, threading
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
@@ -477,7 +478,7 @@ def test_a_peer_that_left_before_its_writer_began_is_not_taken_for_a_stalled_one
     stalled = []
     async def main():
         async def send(m): pass
-        w = Writer(send, Outbox(10, 1000), stall=(.02, lambda: stalled.append(1)))
+        w = Writer(send, Outbox(10, 1000), SimpleNamespace(unsent=lambda: 0, stalled=lambda: stalled.append(1), writer_over=lambda: None), .02)
         w.status = State.open
         def go(): w.put(text_message('x')); w.lost()
         asyncio.get_running_loop().call_soon(go)

@@ -175,7 +175,8 @@ class Outgoing(WebSocket):
         "Send what `d` is for this client; never raises"
         try:
             if self.held is None:
-                for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
+                put = self.writer.put
+                for m in d.messages(self): put(m, in_task) # type: ignore[arg-type]
             else:
                 for m in d.messages(self): self._hold(d.topic, d.publication.offset, m) # type: ignore[arg-type]
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
@@ -534,8 +535,10 @@ class Connection(Outgoing):
         try:
             while self._jobs:
                 job = self._jobs.pop(0)
-                await (self._open() if job is _conn_job else self.line.handle(job, self._message) if self.line else self._message(job))
-                self._make_room()
+                if job is _conn_job: await self._open()
+                elif self.line: await self.line.handle(job, self._message)
+                else: await self._message(job)
+                if self._early is not None or self._room: self._make_room()
                 self._check_session()
                 if self._jobs: await asyncio.sleep(0)
         finally:

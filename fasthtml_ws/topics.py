@@ -8,6 +8,7 @@ __all__ = ['Topics', 'Viewer', 'with_position', 'View', 'Delivery', 'Fanout']
 # %% ../nbs/api/10_topics.ipynb #18e2a86b
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 from .broker import Publication
 from .outbox import Message, text_message
@@ -112,6 +113,7 @@ class Delivery:
 # %% ../nbs/api/10_topics.ipynb #30c3ad3c
 class Fanout:
     "Deliveries in the order in which they came, in slices"
+    together = 8 # Deliveries of which one member gets its share at once
     def __init__(self,
         again:Callable[[Callable[[],None]],Any], # Call something soon, in a task, after others had their turn
         slice:int=200, # Deliveries between two turns of others
@@ -134,11 +136,18 @@ class Fanout:
     def _run(self, in_task:bool=True)->None:
         "Deliver one slice"
         n,self._running = self._slice,True
-        while n and self.pending:
+        while n>0 and self.pending:
             p,left = self.pending[0]
-            while n and left:
-                left.popitem()[0].deliver(p, in_task)
+            behind = list(islice(self.pending, 1, self.together))
+            while n>0 and left:
+                m,_ = left.popitem()
+                m.deliver(p, in_task)
                 n -= 1
+                for o,members in behind:
+                    if m in members:
+                        del members[m]
+                        m.deliver(o, in_task)
+                        n -= 1
             if not left: self.pending.popleft()
         self._running = bool(self.pending)
         if self._running: self._again(self._run)

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'log', 'return_delays', 'retry_reason', 'retry_after', 'read_request',
-           'Refused', 'accept_key', 'http_answer', 'WebSocketProtocol']
+           'Refused', 'accept_key', 'http_answer', 'Goodbyes', 'WebSocketProtocol']
 
 # %% ../nbs/api/12_server.ipynb #c4f46419
 import asyncio, logging
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from email.utils import formatdate
 from hashlib import sha1
@@ -104,10 +105,35 @@ def http_answer(
 
 _phrases = {o.value:o.phrase.encode() for o in HTTPStatus}
 
-# %% ../nbs/api/12_server.ipynb #dfc19a8c
+# %% ../nbs/api/12_server.ipynb #3b7d5e02
 log = logging.getLogger('uvicorn.error')
+
+class Goodbyes:
+    "Ends of connections, each some turns of the loop after it was noticed, and not too many in one turn"
+    def __init__(self,
+        loop:asyncio.AbstractEventLoop,
+        turns:int=10, # In which an app answers what came before the end
+        most:int=50, # Ends in one turn
+    ):
+        self._loop,self._turns,self._most,self._now = loop,turns,most,0
+        self._line:deque[tuple[int,Callable[...,None],tuple[Any,...]]] = deque()
+
+    def put(self, f:Callable[...,None], *args:Any)->None:
+        "Have `f(*args)` called"
+        if not self._line: self._loop.call_soon(self._turn)
+        self._line.append((self._now+self._turns, f, args))
+
+    def _turn(self)->None:
+        self._now += 1
+        for _ in range(self._most):
+            if not self._line or self._line[0][0] > self._now: break
+            _,f,args = self._line.popleft()
+            try: f(*args)
+            except Exception: log.exception('the end of a connection failed')
+        if self._line: self._loop.call_soon(self._turn)
+
+# %% ../nbs/api/12_server.ipynb #dfc19a8c
 _last_look = .05 # seconds; long enough for the event loop to see what has come
-_turns = 10 # of the loop, in which an app answers what came before the end
 _at_once = 100 # frames that are looked at before others have a turn
 _later:dict[str,Any] = {} # stands for a message when whoever gets them wants no more for now
 _connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a member of an Enum by its name
@@ -171,17 +197,27 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc:Exception|None)->None:
         "The line is gone"
-        self.server_state.connections.discard(self)
         self.stop_keepalive()
         for o in (self.close_timer, self._cut_timer):
             if o: o.cancel()
-        if self.state is _open and not self._deaf: self.state = step(self.state, 'lost'); self._read() # what came before that is for the app
-        else: self._over(*self._heard)
         self.close_timer = self._cut_timer = self.on_shutdown = None # whom it calls holds this protocol in turn
+        has_more = self.state is _open and not self._deaf
+        self.state = step(self.state, 'lost')
         self.read_stopped = self.write_paused = False
         self._wake_senders()
         self._trace('connection lost')
         if exc is None: self.transport.close()
+        self._goodbyes.put(self._lost, has_more)
+
+    def _lost(self, has_more:bool)->None:
+        if has_more: self._read() # what came before that is for the app
+        else: self._over(*self._heard)
+        self.server_state.connections.discard(self)
+
+    @property
+    def _goodbyes(self)->Goodbyes:
+        if not hasattr(self.server_state, 'goodbyes'): self.server_state.goodbyes = Goodbyes(self.loop)
+        return self.server_state.goodbyes
 
     def _trace(self, what:str)->None:
         if log.level <= TRACE_LOG_LEVEL:
@@ -434,11 +470,15 @@ class WebSocketProtocol(asyncio.Protocol):
         self.close_timer = self.loop.call_later(self.close_timeout, self._hang_up)
         self._read()
 
-    def _peer_ends(self, code:int, reason:str, broken:bool=False, turns:int=_turns)->None:
+    def _peer_ends(self, code:int, reason:str, broken:bool=False)->None:
         "The peer says goodbye, or answers ours, or has sent what cannot be: answer when the app has had the time to answer what came before"
         self._deaf,self._heard = True,(code,reason)
         self.reader.clear()
-        if turns and self.state is _open: self.loop.call_soon(self._peer_ends, code, reason, broken, turns-1); return
+        if self.state is not _open: self._answer_end(code, reason, broken); return
+        self._goodbyes.put(self._answer_end, code, reason, broken)
+
+    def _answer_end(self, code:int, reason:str, broken:bool)->None:
+        if self.state is _closed: return # the line was lost meanwhile
         if self.state is _open and broken: self._leave(code, reason); return
         if self.state is _open and not self.transport.is_closing(): self.transport.write(close_frame(code, reason))
         self.stop_keepalive()

@@ -1,9 +1,9 @@
 "Ours, under uvicorn as it comes or with the settings of `serve()`"
-import asyncio
+import asyncio, os
 
 from bench.peers.kit import does, said, settings, uvicorn
 from fasthtml_ws.common import Div, FastHTML, Policy
-from fasthtml_ws.routes import serve_defaults
+from fasthtml_ws.routes import serve_defaults, served
 
 app = FastHTML(secret_key='x', policy=Policy(connections=100_000, topics=1_000_000)) # the limits of a larger machine
 ready = bool(settings['texts']) # is the HTML made already?
@@ -44,4 +44,5 @@ async def more_topics(n):
         if i%1000 == 0: await asyncio.sleep(0)
 
 does.update(tell=tell, publish=publish, more_topics=more_topics)
+if settings['serve']: os.environ[served] = '1'
 uvicorn(app, **({'ws': serve_defaults['ws']} if settings['serve'] else {}))

@@ -268,7 +268,7 @@ _turns = 10 # turns of the loop in which a server surely has handed over what it
 class Connection(Outgoing):
     "One client of one route; the `ws` of its handlers"
     # what few connections ever set stands on the class, and costs the others nothing
-    taken:list[Any] = [] # what it counts as, from `Gate.admit`
+    taken:tuple[Any,...] = () # what it counts as, from `Gate.admit`
     throttled = False # was it closed because it was held back for too long?
     _deaf = False # is no message accepted any more?
     error:BaseException|None = None # what the `error=` handler of the route is asked about
@@ -278,6 +278,7 @@ class Connection(Outgoing):
     _interrupted = _complained = False
     _spawned:set[asyncio.Task[Any]]|None = None
     _end_task:LastTask|None = None
+    _jobs:list[Any]|tuple[()] = () # what waits for the worker; made when something does
     _at_once = False # was the last message handled before the reader went on?
     _heard = 0. # when the client last said something, or we were last done with it; kept if there is an `idle_timeout`
     _idle:asyncio.TimerHandle|None = None
@@ -295,7 +296,6 @@ class Connection(Outgoing):
             self.resume,self.recovery = resume,Recovery(self, route.hub, resume)
             self.held = self.recovery.held
         self.id,self.received = next(_ids),0
-        self._jobs:list[Any] = [] # a deque takes 700 bytes, and few wait here
         self._intake = Intake(route.policy)
 
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
@@ -514,6 +514,7 @@ class Connection(Outgoing):
         self._make_room()
 
     def _add(self, job:Any)->None:
+        if not self._jobs: self._jobs = []
         self._jobs.append(job)
         if self._worker is None:
             t = start_task(self._work())
@@ -698,7 +699,7 @@ class Connection(Outgoing):
         super().writer_over()
         self._make_room()
         if self.application_state is WebSocketState.DISCONNECTED:
-            if not self._deaf: self._jobs.clear()
+            if not self._deaf: self._jobs = ()
             self._deaf = True
             self._begin_end()
         self.route.hub.forget(self)
@@ -716,7 +717,7 @@ class Connection(Outgoing):
         return self._end_task
 
     def _stop_work(self)->None:
-        self._jobs.clear()
+        self._jobs = ()
         if self._worker: self._worker.cancel()
 
     def _spawn_done(self, t:asyncio.Task[Any])->None:

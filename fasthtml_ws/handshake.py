@@ -8,6 +8,7 @@ __all__ = ['log', 'retry_seconds', 'broken', 'as_request', 'ask_before', 'sessio
 
 # %% ../nbs/api/15_handshake.ipynb #b31a509f
 import asyncio, logging, re, secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 import fasthtml.core as fh
@@ -170,9 +171,9 @@ class Gate:
             raise Refusal(CloseCode.try_again_later, status, '', headers={'Retry-After':str(retry_seconds)})
         taken.append(key)
 
-    def leave(self, taken:list[Any])->None:
+    def leave(self, taken:Iterable[Any])->None:
         "Give back what was counted"
-        while taken: self.census.leave(taken.pop())
+        for k in taken: self.census.leave(k)
 
     def _check_origin(self, scope:Any)->None:
         found = {b'origin':[], b'host':[]}

@@ -61,27 +61,30 @@ def text_message(
 # %% ../nbs/api/08_outbox.ipynb #7d7ce091
 class Outbox:
     "Bounded queue of what waits to be written to one client"
-    __slots__ = ('max_messages','max_bytes','bytes','superseded','_q','_waiting','_n')
+    __slots__ = ('max_messages','max_bytes','bytes','superseded','_conflate','_q','_waiting','_n')
     def __init__(self,
         max_messages:int, # Messages that may wait
         max_bytes:int, # Bytes that may wait
         conflate:bool=True, # May a waiting message be superseded by a later one?
     ):
         self.max_messages,self.max_bytes,self.bytes,self.superseded = max_messages,max_bytes,0,0
-        self._q:OrderedDict[int,Message] = OrderedDict() # by a number that grows
+        self._q:OrderedDict[int,Message]|None = None # by a number that grows; made when something waits, which it seldom does
         self._n = 0
         self.set_conflate(conflate)
 
     def set_conflate(self, on:bool)->None:
         "May waiting messages be superseded from now on?"
-        self._waiting = Waiting() if on else None
+        self._conflate = on
+        self._waiting:Waiting|None = Waiting() if on and self._q else None # what waited before is not superseded
 
     def put(self,
         m:Message, # What to write
         always:bool=False, # Let it in whatever waits already, as a goodbye must be
     )->bool: # False if there is no room for it
         "Add `m` at the end, in place of what it supersedes"
-        n,q = self._n,self._q
+        if (q := self._q) is None: q = self._q = OrderedDict()
+        if self._conflate and self._waiting is None: self._waiting = Waiting()
+        n = self._n
         self._n += 1
         if self._waiting is not None:
             for i in self._waiting.put(n, m.effect, oldest=next(iter(q), n)):
@@ -92,26 +95,26 @@ class Outbox:
 
     def pop(self)->Message: # The oldest; KeyError if there is none
         "Take the oldest message out"
+        if self._q is None: raise KeyError('nothing waits')
         m = self._q.popitem(last=False)[1]
         self.bytes -= m.size
         return m
 
     def drop(self, topic:str)->int: # How many
         "Forget what was published to `topic`"
-        ids = [i for i,m in self._q.items() if m.topic==topic]
+        ids = [i for i,m in (self._q or {}).items() if m.topic==topic]
         for i in ids: self._take(i)
         return len(ids)
 
     def clear(self)->int: # How many were dropped
         "Forget everything"
-        n,self.bytes = len(self._q),0
-        self._q.clear()
-        if self._waiting is not None: self._waiting.clear()
+        n,self.bytes,self._q,self._waiting = len(self),0,None,None
         return n
 
     def _take(self, i:int)->Message:
+        assert self._q is not None
         m = self._q.pop(i)
         self.bytes -= m.size
         return m
 
-    def __len__(self)->int: return len(self._q)
+    def __len__(self)->int: return len(self._q or ())

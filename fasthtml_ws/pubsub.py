@@ -130,7 +130,7 @@ class PubSub:
         self.inbox,self.heart = Inbox(),Heartbeat(self.policy.heartbeat)
         self._past,self._warned = Stats(),set[Hashable]()
         self._looked:dict[str,int] = {} # topic -> offset up to which `check_ids` has looked
-        self._wanted:dict[Any,set[str]] = {} # topics as asked for: a thread may ask for many before the loop joins one
+        self._wanted:dict[Any,tuple[str,...]] = {} # topics as asked for: a thread may ask for many before the loop joins one
         self._lock = threading.Lock()
         self._loop:asyncio.AbstractEventLoop|None = None
         self._thread,self._odd_auth,self._alone = 0,False,True
@@ -265,7 +265,8 @@ class Members(PubSub):
         check_topic(topic)
         if topic in conn.covered or conn.recovery: self.end(self.key_of(conn), topic) # or the cursor with which it came would open it
         conn.covered -= {topic}
-        with self._lock: self._wanted.get(conn, set()).discard(topic)
+        with self._lock:
+            if conn in self._wanted: self._wanted[conn] = tuple(t for t in self._wanted[conn] if t!=topic)
         return self._here(self._leave, conn, topic)
 
     def members(self, topic:str)->list[Any]:
@@ -288,11 +289,11 @@ class Members(PubSub):
         "Count `topic` among those of `conn`; `TooManyTopics` if it is one too many"
         with self._lock:
             if not conn.is_open: return False
-            mine,most = self._wanted.setdefault(conn, set()),conn.route.policy.topics
+            mine,most = self._wanted.get(conn, ()),conn.route.policy.topics
             if topic not in mine and len(mine)>=most:
                 raise TooManyTopics(f'{conn.route.path}: a connection may be subscribed to {most} topics, and {topic!r} is one more; '
                     'unsubscribe from another one first, or allow more with `Policy(topics=...)`')
-            mine.add(topic)
+            if topic not in mine: self._wanted[conn] = (*mine, topic)
             return True
 
     def who(self,

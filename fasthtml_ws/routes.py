@@ -111,8 +111,13 @@ class Route:
 
     def left(self, conn:Connection)->None:
         "A connection has ended, and its `disconn` has run"
-        self.gate.leave(conn.taken)
+        self.release(conn)
         self.hub.left(conn)
+
+    def release(self, conn:Connection)->None:
+        "Count `conn` no more"
+        taken,conn.taken = conn.taken,()
+        self.gate.leave(taken)
 
     def at_handshake(self, app:Any)->bool:
         "Does all that stands around this in `app`, the server's, act at the handshake alone?"
@@ -129,7 +134,6 @@ class Route:
     async def __call__(self, scope:Any, receive:Any, send:Any)->None:
         if (await receive())['type']!='websocket.connect': return
         taken:list[Any] = []
-        lives_on = False
         resume,scope['query_string'] = take_resume(scope.get('query_string', b''))
         try:
             try: conn,left = await self._admit(scope, receive, send, taken, resume)
@@ -137,19 +141,22 @@ class Route:
                 self.hub.count_refused()
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
                 return await refuse(no, scope, receive, send, await self._cookies(scope))
-            lives_on = await conn.run(await self._cookies(scope), left)
-        finally:
-            if not lives_on: self.gate.leave(taken)
+            lives_on = False
+            try: lives_on = await conn.run(await self._cookies(scope), left)
+            finally:
+                if not lives_on: self.release(conn)
+        finally: self.gate.leave(taken)
 
     async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any], resume:Resume|None)->tuple[Connection,float|None]:
         left = await self.gate.admit(scope, taken)
         conn = Connection(scope, receive, send, self, resume)
-        conn.taken = taken
         try: user = self.hub.user_of(conn)
         except Exception:
             log.exception('route %s: Policy.user failed; the socket was refused', self.path)
             raise Refusal(CloseCode.gate_failed, 500, broken) from None
         if user is not None: self.gate.take(('user', str(user)), self.policy.connections_per_user, taken, 429)
+        conn.taken = tuple(taken)
+        taken.clear()
         return conn,left
 
     async def _cookies(self, scope:Any)->list[tuple[bytes,bytes]]:

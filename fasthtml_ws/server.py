@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'log', 'return_delays', 'retry_reason', 'retry_after', 'read_request',
-           'Refused', 'accept_key', 'http_answer', 'Goodbyes', 'WebSocketProtocol']
+           'Refused', 'accept_key', 'http_answer', 'Pings', 'Goodbyes', 'WebSocketProtocol']
 
 # %% ../nbs/api/12_server.ipynb #c4f46419
 import asyncio, logging
 from base64 import b64decode, b64encode
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator
 from email.utils import formatdate
 from hashlib import sha1
@@ -105,6 +105,35 @@ def http_answer(
 
 _phrases = {o.value:o.phrase.encode() for o in HTTPStatus}
 
+# %% ../nbs/api/12_server.ipynb #8e1f4a90
+class Pings:
+    "Who is to be pinged next"
+    def __init__(self,
+        loop:asyncio.AbstractEventLoop,
+        seconds:float, # That each waits
+    ):
+        self._loop,self._seconds = loop,seconds
+        self._due:OrderedDict[Any,float] = OrderedDict() # who -> when
+        self._timer:asyncio.TimerHandle|None = None
+
+    def put(self, who:Any)->None:
+        "Have `who.send_keepalive_ping()` called"
+        self._due[who] = self._loop.time()+self._seconds
+        self._due.move_to_end(who)
+        if not self._timer: self._wait()
+
+    def discard(self, who:Any)->None:
+        "Do so no longer"
+        self._due.pop(who, None)
+        if not self._due and self._timer: self._timer.cancel(); self._timer = None
+
+    def _wait(self)->None: self._timer = self._loop.call_at(next(iter(self._due.values())), self._send)
+
+    def _send(self)->None:
+        self._timer,now = None,self._loop.time()
+        while self._due and next(iter(self._due.values())) <= now: self._due.popitem(last=False)[0].send_keepalive_ping()
+        if self._due and not self._timer: self._wait()
+
 # %% ../nbs/api/12_server.ipynb #3b7d5e02
 log = logging.getLogger('uvicorn.error')
 
@@ -141,7 +170,7 @@ _connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a
 class WebSocketProtocol(asyncio.Protocol):
     "An ASGI server's end of one socket, for uvicorn"
     __slots__ = ('config','server_state','app_state','loop','transport','scope','state','reader','window','on_shutdown',
-                 'write_paused','read_stopped','heard_at','ping_timer','pong_timer','close_timer','pending_ping_payload','ping_sent_at','last_ping_rtt',
+                 'write_paused','read_stopped','heard_at','pong_timer','close_timer','pending_ping_payload','ping_sent_at',
                  '_key','_extensions','_answer','_ready','_heard','_end','_told','_waiter','_senders','_late_pong','_deaf','_cut_timer','_owner','_handed_over')
     goodbye_timeout = 4.0 # Seconds that clients have to take what waits for them when the server goes down, where it sets no `timeout_graceful_shutdown`
     close_timeout = 10.0 # Seconds in which the peer has to answer a goodbye, or take something of what is left
@@ -166,9 +195,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._owner:Any = None # who gets what comes, in place of the app
         self._handed_over = False # may the app return, and the connection go on?
         self._late_pong = b'' # what the last ping said that was not answered yet
-        self.heard_at = self.ping_sent_at = self.last_ping_rtt = 0.
+        self.heard_at = self.ping_sent_at = 0.
         self.pending_ping_payload:bytes|None = None
-        self.ping_timer:asyncio.TimerHandle|None = None
         self.pong_timer:asyncio.TimerHandle|None = None
         self.close_timer:asyncio.TimerHandle|None = None
         self._cut_timer:asyncio.TimerHandle|None = None
@@ -529,17 +557,18 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def start_keepalive(self)->None:
         "Send a ping every `ping_interval` seconds"
-        if self.ping_interval: self.ping_timer = self.loop.call_later(max(0., self.ping_interval-self.last_ping_rtt), self.send_keepalive_ping)
+        if not self.ping_interval: return
+        if not hasattr(self.server_state, 'pings'): self.server_state.pings = Pings(self.loop, self.ping_interval)
+        self.server_state.pings.put(self)
 
     def stop_keepalive(self)->None:
         "No more pings"
-        for o in (self.ping_timer, self.pong_timer):
-            if o: o.cancel()
-        self.ping_timer = self.pong_timer = self.pending_ping_payload = None
+        if hasattr(self.server_state, 'pings'): self.server_state.pings.discard(self)
+        if self.pong_timer: self.pong_timer.cancel()
+        self.pong_timer = self.pending_ping_payload = None
 
     def send_keepalive_ping(self)->None:
         "Ask the peer whether it is there"
-        self.ping_timer = None
         if self.state is not _open or self.transport.is_closing(): return
         self.pending_ping_payload,self.ping_sent_at = getrandbits(32).to_bytes(4, 'big'),self.loop.time()
         self.transport.write(server_frame(PING, self.pending_ping_payload))
@@ -549,7 +578,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _heard_pong(self, data:bytes)->None:
         "A pong; one that does not answer our last ping means nothing"
         if data!=self.pending_ping_payload: return
-        self.pending_ping_payload,self.last_ping_rtt = None,self.loop.time()-self.ping_sent_at
+        self.pending_ping_payload = None
         if self.pong_timer: self.pong_timer.cancel(); self.pong_timer = None; self.start_keepalive()
 
     def _pong(self, data:bytes)->bytes:

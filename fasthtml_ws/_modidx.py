@@ -617,6 +617,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.render._html': ('api/render.html#_html', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._is_whole': ('api/render.html#_is_whole', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._parts': ('api/render.html#_parts', 'fasthtml_ws/render.py'),
+                                    'fasthtml_ws.render._place_simple': ('api/render.html#_place_simple', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._root': ('api/render.html#_root', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._root_html': ('api/render.html#_root_html', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._says': ('api/render.html#_says', 'fasthtml_ws/render.py'),

@@ -266,6 +266,23 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
         tags.add(tag)
     return frames
 
+# %% ../nbs/api/06_render.ipynb #f1a50004
+_simple = re.compile(rf'''[{_ws}]*+(<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^"]*+")*+)>[^<]*+</\2>)[{_ws}]*+''').fullmatch
+_quoted = re.compile(rf'[{_ws}]([^{_ws}=]++)="([^"]*+)"').findall
+_not_simple = _void | _raw
+
+def _place_simple(html:str, owner:str)->list[str]|None:
+    "What `place` gives for a text that is plain or one simple element; None for any other"
+    if '<' not in html: tag,attrs,element = '',{},html
+    elif (m := _simple(html)) and m[2] not in _not_simple: element,tag,attrs = m[1],m[2],dict(_quoted(m[3])[::-1]) # the first of two counts
+    else: return None
+    target = _target(tag, attrs)
+    if target is None: return [element]
+    if _oob in attrs or _data_oob in attrs: return None
+    if target: return [f'<{tag}{_true}{element[1+len(tag):]}']
+    around = _wrapper.get(tag, 'div')
+    return [f"<{around} {_oob}='beforeend:{owner}'>{element}</{around}>"] if tag or html.strip() else []
+
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(
     content:Any, # What a handler returned, sent or yielded
@@ -273,6 +290,7 @@ def place(
 )->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
     if isinstance(content, FT) and (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
+    if (type(content) is str or type(content) is Safe) and (frames := _place_simple(content, owner)) is not None: return frames
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''

@@ -15,7 +15,7 @@ from fasthtml.common import Script
 from hypothesis import given, settings, strategies as st
 
 from fasthtml_ws.errors import RenderError
-from fasthtml_ws.render import _html, _target, _xml, error_fragment, html_roots, owner_selector, place, place_error, render
+from fasthtml_ws.render import _html, _place_simple, _target, _xml, error_fragment, html_roots, owner_selector, place, place_error, render
 from tests.growth import steepness
 from tests.memory import *
 
@@ -251,6 +251,46 @@ def test_nothing_is_lost(content):
     except RenderError: return
     def words(s): return ''.join(BeautifulSoup(s, 'html.parser').get_text().split())
     assert words(html) == words(render(content))
+
+
+# A text that is one simple element is placed without looking for roots
+
+@st.composite
+def simple_element(draw):
+    tag = draw(st.sampled_from('div p li tr td col span h1 br script title textarea svg math template select option noscript caption tbody a hx-partial Div plaintext'.split()))
+    name = st.sampled_from(['id', 'class', 'hx-swap-oob', 'data-hx-swap-oob', 'ID', '@click', 'x:y.z', 'a_b', 'data-\u00e4'])
+    value = st.sampled_from(['', 'a', 'true', 'beforeend:#log', 'beforeend:#log ul', 'a > b', '</div>', "it's", '<b id=', ' ', '\u00a0', 'a\nb', '&quot;', '/'])
+    attrs = ''.join(f'{s}{k}="{v}"' for s,k,v in draw(st.lists(st.tuples(st.sampled_from([' ', ' ', '\n', '  ', '\u00a0', '/']), name, value), max_size=4)))
+    around = st.sampled_from(['', '', '\n', '  ', '\u00a0', '\v'])
+    return f'{draw(around)}<{tag}{attrs}>{draw(words)}</{tag}>{draw(around)}'
+
+@st.composite
+def mutated(draw, of):
+    "One of `of` with a few letters of it left out, changed or put in"
+    s = draw(of)
+    for _ in range(draw(st.integers(0, 3))):
+        i = draw(st.integers(0, len(s)))
+        s = s[:i] + draw(st.sampled_from(['', *'<>/="\' a&-!?\0\n\u00a0X', '<!--', '</', 'id="b"', '<b>', 'hx-swap-oob'])) + s[i+draw(st.integers(0, 1)):]
+    return s
+
+@settings(max_examples=1000)
+@given(mutated(simple_element() | pieces.map(lambda ps: ''.join(h for h,_ in ps)) | words))
+def test_simple_texts_are_placed_as_all_are(html):
+    for o in (html, Safe(html)):
+        frames = place(o, owner)
+        assert frames == place((Safe(html),), owner) and all(type(f) is str for f in frames)
+
+
+@pytest.mark.parametrize('html', ['', 'plain > text', '<div id="notifications">hello</div>', '\n<li class="a b" hx-swap-oob="beforeend:#log">it\'s &lt;</li>\n', '<tr id="r" data-x1="&quot;"></tr>', '<p>a</p>', '<p id="a" id="b">x</p>'])
+def test_simple_texts_take_the_short_way(html): assert _place_simple(html, owner) == place((Safe(html),), owner)
+
+
+@pytest.mark.parametrize('name', shaped)
+def test_cost_of_a_quoted_text_is_linear(name):
+    "The same shapes inside of what could be a simple element"
+    for before,after in (('<p ', '</p>'), ('<p a="', '">x</p>'), ('<p id="a">', '</p>'), ('<p' + ' a="b"'*50, '>x</p>')):
+        g = steepness(lambda s: _place_simple(before + s + after, owner), shaped[name])
+        assert g < 3.2, f'twice the text costs {g:.1f} times as much'
 
 
 def test_texts_around_elements_stay_in_order():

@@ -609,6 +609,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'fasthtml_ws.recovery.missed_action': ('api/recovery.html#missed_action', 'fasthtml_ws/recovery.py'),
                                       'fasthtml_ws.recovery.put_out': ('api/recovery.html#put_out', 'fasthtml_ws/recovery.py')},
             'fasthtml_ws.render': { 'fasthtml_ws.render.Root': ('api/render.html#root', 'fasthtml_ws/render.py'),
+                                    'fasthtml_ws.render._append': ('api/render.html#_append', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._attrs_html': ('api/render.html#_attrs_html', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._check_name': ('api/render.html#_check_name', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._child': ('api/render.html#_child', 'fasthtml_ws/render.py'),

@@ -251,6 +251,10 @@ def _root_html(o:FT|Root, oob:str|None)->str:
     kept = _attr.sub(lambda m: '' if m[1].lower() in (_oob, _data_oob) else m[0], tag[3]).rstrip()
     return f'<{tag[2]}{_says(oob)}{kept}{o.html[tag.end(3):]}'
 
+def _append(html:str, around:str, owner:str)->str:
+    "What appends `html` to the owner: an element called `around`, which htmx strips again"
+    return f"<{around} {_oob}='beforeend:{owner}'>{html}</{around}>"
+
 # %% ../nbs/api/06_render.ipynb #73e9c8d7
 _table_parts = frozenset('caption col colgroup tbody td tfoot th thead tr'.split())
 
@@ -273,15 +277,14 @@ _not_simple = _void | _raw
 
 def _place_simple(html:str, owner:str)->list[str]|None:
     "What `place` gives for a text that is plain or one simple element; None for any other"
-    if '<' not in html: tag,attrs,element = '',{},html
-    elif (m := _simple(html)) and m[2] not in _not_simple: element,tag,attrs = m[1],m[2],dict(_quoted(m[3])[::-1]) # the first of two counts
-    else: return None
-    target = _target(tag, attrs)
+    if '<' not in html: return [_append(html, 'div', owner)] if html.strip() else []
+    m = _simple(html)
+    if not m or m[2] in _not_simple: return None
+    element,tag,attrs = m.groups()
+    target = _target(tag, dict(_quoted(attrs)[::-1])) # the first of two counts
     if target is None: return [element]
-    if _oob in attrs or _data_oob in attrs: return None
-    if target: return [f'<{tag}{_true}{element[1+len(tag):]}']
-    around = _wrapper.get(tag, 'div')
-    return [f"<{around} {_oob}='beforeend:{owner}'>{element}</{around}>"] if tag or html.strip() else []
+    if _oob in attrs: return None # to be taken out
+    return [f'<{tag}{_true}{element[1+len(tag):]}' if target else _append(element, _wrapper.get(tag, 'div'), owner)]
 
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(
@@ -290,12 +293,13 @@ def place(
 )->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
     if isinstance(content, FT) and (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
+    if type(content) is FT: return [_append(_root_html(content, ''), _wrapper.get(content.tag, 'div'), owner)]
     if (type(content) is str or type(content) is Safe) and (frames := _place_simple(content, owner)) is not None: return frames
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''
     def flush()->None:
-        if loose: out.append((around, f"<{around} {_oob}='beforeend:{owner}'>{''.join(loose)}</{around}>"))
+        if loose: out.append((around, _append(''.join(loose), around, owner)))
         loose.clear()
     for part in _parts(content):
         for o in [part] if isinstance(part, FT) else html_roots(part):
@@ -364,5 +368,4 @@ def place_error(
     again:bool, # Has this connection been sent one before?
 )->str:
     "HTML that appends `fragment` to the owner, in place of the one before it"
-    wrap = f"<div {_oob}='beforeend:{owner}'>{_html(fragment)}</div>"
-    return (f'<i id="{escape(fragment.id)}" {_oob}="delete"></i>' if again else '') + wrap
+    return (f'<i id="{escape(fragment.id)}" {_oob}="delete"></i>' if again else '') + _append(_html(fragment), 'div', owner)

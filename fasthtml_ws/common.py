@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/api/18_common.ipynb #186ba84e
 from fasthtml.common import *
 from .broker import Broker, MemoryBroker
+from .elements import *
 from .errors import CloseCode, ConfigError, Disconnected, HandlerTimeout, MessageError, RenderError, TooManyTopics
 from .policy import Keep, Policy
 from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, serve

@@ -72,14 +72,49 @@ def _tame(o:FT)->FT:
 
 def _xml(o:FT, indent:bool=False)->str: return str(to_xml(_tame(o), indent=indent))
 
+# %% ../nbs/api/06_render.ipynb #f1a50002
+def _attrs_html(attrs:dict[str,Any])->str:
+    "`attrs` as `to_xml` writes them, each with a space before it"
+    res = ''
+    for k,v in attrs.items():
+        _check_name(k)
+        if v is None or v is False: continue
+        if k[-1]=='_' or type(v) is not str and type(v) is not Safe: res += to_xml(_tame(FT('i', (), {k:v})), indent=False)[len('<i'):-len('></i>')]; continue
+        if '&' in v or '<' in v or '>' in v: v = escape(v, quote=False)
+        res += f' {k}="{v}"' if '"' not in v else f""" {k}='{v.replace("'", "&#39;")}'"""
+    return res
+
+def _child_html(o:Any)->str:
+    "`o`, a child of an element, as `to_xml` writes what `_child` makes of it"
+    t = type(o)
+    if t is str: return escape(o, quote=False)
+    if t is FT: return _html(o)
+    if t in _leaf: return '' if o is None else f'{o}'
+    if t is not list and t is not tuple: return to_xml((_child(o),), indent=False)
+    res = ''
+    for c in o: res += _child_html(c)
+    return res
+
+def _html(o:FT, first:str='')->str:
+    "What `_xml` writes, with `first` in the start tag"
+    tag,attrs,inner = o.tag,o.attrs,''
+    if type(o) is not FT or type(tag) is not str or not tag:
+        return f'<{tag}{first}{_xml(o)[1+len(tag):]}' if first else _xml(o)
+    for c in o.children:
+        t = type(c)
+        if t is str: inner += escape(c, quote=False) if '&' in c or '<' in c or '>' in c else c
+        elif t is FT: inner += _html(c)
+        else: inner += _child_html(c)
+    return f'<{tag}{first}{_attrs_html(attrs) if attrs else ""}>{inner}' + ('' if o.void_ else f'</{tag}>')
+
 # %% ../nbs/api/06_render.ipynb #98a8a287
 def render(
     content:Any, # What a handler returned, sent or yielded
     indent:bool=True, # Indent the HTML, as FastHTML does
 )->str: # HTML, '' if there is nothing to send
     "HTML of `content`, as it is"
-    if isinstance(content, FT): return _xml(content, indent)
-    return ''.join(o if isinstance(o, str) else _xml(o, indent) for o in _parts(content))
+    if isinstance(content, FT): return _xml(content, indent) if indent else _html(content)
+    return ''.join(o if isinstance(o, str) else render(o, indent) for o in _parts(content))
 
 # %% ../nbs/api/06_render.ipynb #3be9e347
 _ws = r'\ \t\n\f\r' # all that parts attributes; to Python a no-break space would as well, and a browser would read other attributes than we do
@@ -187,30 +222,38 @@ def owner_selector(
     return ','.join(f'[{a}{o}]' for o in tests for a in ('ws-connect','hx-ws-connect'))
 
 # %% ../nbs/api/06_render.ipynb #db148522
-_oob = 'hx-swap-oob'
+_oob,_data_oob = 'hx-swap-oob','data-hx-swap-oob'
 _wrapper = {'tr':'tbody', 'td':'tr', 'th':'tr', 'col':'colgroup'} | dict.fromkeys('caption colgroup thead tbody tfoot'.split(), 'table')
 
+_true = f' {_oob}="true"'
 _spaced = re.compile(r'[a-zA-Z]+:[^:]* [^:]*')
 
 def _target(tag:str, attrs:dict)->str|None:
     "What `hx-swap-oob` of a root has to be: None for 'as it is', '' for 'it does not say where'"
-    oob,has_id = attrs.get(_oob) or attrs.get('data-'+_oob),bool(attrs.get('id'))
+    oob,has_id = attrs.get(_oob) or attrs.get(_data_oob),bool(attrs.get('id'))
     if tag in ('title','hx-partial'): return None
     if not oob: return 'true' if has_id else ''
     if _spaced.fullmatch(oob := str(oob)): return oob.replace(' ', '\t')
     return None if ':' in oob or has_id else ''
 
+def _says(oob:str|None)->str:
+    "`hx-swap-oob` as it stands in a tag, '' for none"
+    return _true if oob=='true' else f' {_oob}="{escape(oob)}"' if oob else ''
+
 def _root_html(o:FT|Root, oob:str|None)->str:
     "HTML of one root, with `hx-swap-oob` set to `oob`, or without it where that is ''"
     if isinstance(o, FT):
         if oob is not None and _oob in o.attrs: o = FT(o.tag, o.children, {k:v for k,v in o.attrs.items() if k!=_oob}, o.void_)
-        html = _xml(o)
-        return f'<{o.tag} {_oob}="{escape(oob)}"{html[1+len(o.tag):]}' if oob else html
+        return _html(o, _says(oob))
     if oob is None or not o.tag: return o.html
     tag = _tag.match(o.html)
     assert tag # a `Root` with a name begins with its tag
-    kept = _attr.sub(lambda m: '' if m[1].lower() in (_oob, 'data-'+_oob) else m[0], tag[3]).rstrip()
-    return f'<{tag[2]}' + (f' {_oob}="{escape(oob)}"' if oob else '') + kept + o.html[tag.end(3):]
+    kept = _attr.sub(lambda m: '' if m[1].lower() in (_oob, _data_oob) else m[0], tag[3]).rstrip()
+    return f'<{tag[2]}{_says(oob)}{kept}{o.html[tag.end(3):]}'
+
+def _append(html:str, around:str, owner:str)->str:
+    "What appends `html` to the owner: an element called `around`, which htmx strips again"
+    return f"<{around} {_oob}='beforeend:{owner}'>{html}</{around}>"
 
 # %% ../nbs/api/06_render.ipynb #73e9c8d7
 _table_parts = frozenset('caption col colgroup tbody td tfoot th thead tr'.split())
@@ -227,6 +270,22 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
         tags.add(tag)
     return frames
 
+# %% ../nbs/api/06_render.ipynb #f1a50004
+_simple = re.compile(rf'''[{_ws}]*+(<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^"]*+")*+)>[^<]*+</\2>)[{_ws}]*+''').fullmatch
+_quoted = re.compile(rf'[{_ws}]([^{_ws}=]++)="([^"]*+)"').findall
+_not_simple = _void | _raw
+
+def _place_simple(html:str, owner:str)->list[str]|None:
+    "What `place` gives for a text that is plain or one simple element; None for any other"
+    if '<' not in html: return [_append(html, 'div', owner)] if html.strip() else []
+    m = _simple(html)
+    if not m or m[2] in _not_simple: return None
+    element,tag,attrs = m.groups()
+    target = _target(tag, dict(_quoted(attrs)[::-1])) # the first of two counts
+    if target is None: return [element]
+    if _oob in attrs: return None # to be taken out
+    return [f'<{tag}{_true}{element[1+len(tag):]}' if target else _append(element, _wrapper.get(tag, 'div'), owner)]
+
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(
     content:Any, # What a handler returned, sent or yielded
@@ -234,11 +293,13 @@ def place(
 )->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
     if isinstance(content, FT) and (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
+    if type(content) is FT: return [_append(_root_html(content, ''), _wrapper.get(content.tag, 'div'), owner)]
+    if (type(content) is str or type(content) is Safe) and (frames := _place_simple(content, owner)) is not None: return frames
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''
     def flush()->None:
-        if loose: out.append((around, f"<{around} {_oob}='beforeend:{owner}'>{''.join(loose)}</{around}>"))
+        if loose: out.append((around, _append(''.join(loose), around, owner)))
         loose.clear()
     for part in _parts(content):
         for o in [part] if isinstance(part, FT) else html_roots(part):
@@ -307,5 +368,4 @@ def place_error(
     again:bool, # Has this connection been sent one before?
 )->str:
     "HTML that appends `fragment` to the owner, in place of the one before it"
-    wrap = f"<div {_oob}='beforeend:{owner}'>{_xml(fragment)}</div>"
-    return (f'<i id="{escape(fragment.id)}" {_oob}="delete"></i>' if again else '') + wrap
+    return (f'<i id="{escape(fragment.id)}" {_oob}="delete"></i>' if again else '') + _append(_html(fragment), 'div', owner)

@@ -1,5 +1,6 @@
 "What goes out: where the roots of a text are, and that every one of them says where it goes."
 import copy, json, re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from fasthtml.common import Script
 from hypothesis import given, settings, strategies as st
 
 from fasthtml_ws.errors import RenderError
-from fasthtml_ws.render import error_fragment, html_roots, owner_selector, place, place_error, render
+from fasthtml_ws.render import _html, _place_simple, _target, _wrapper, _xml, error_fragment, html_roots, owner_selector, place, place_error, render
 from tests.growth import steepness
 from tests.memory import *
 
@@ -252,6 +253,46 @@ def test_nothing_is_lost(content):
     assert words(html) == words(render(content))
 
 
+# A text that is one simple element is placed without looking for roots
+
+@st.composite
+def simple_element(draw):
+    tag = draw(st.sampled_from('div p li tr td col span h1 br script title textarea svg math template select option noscript caption tbody a hx-partial Div plaintext'.split()))
+    name = st.sampled_from(['id', 'class', 'hx-swap-oob', 'data-hx-swap-oob', 'ID', '@click', 'x:y.z', 'a_b', 'data-\u00e4'])
+    value = st.sampled_from(['', 'a', 'true', 'beforeend:#log', 'beforeend:#log ul', 'a > b', '</div>', "it's", '<b id=', ' ', '\u00a0', 'a\nb', '&quot;', '/'])
+    attrs = ''.join(f'{s}{k}="{v}"' for s,k,v in draw(st.lists(st.tuples(st.sampled_from([' ', ' ', '\n', '  ', '\u00a0', '/']), name, value), max_size=4)))
+    around = st.sampled_from(['', '', '\n', '  ', '\u00a0', '\v'])
+    return f'{draw(around)}<{tag}{attrs}>{draw(words)}</{tag}>{draw(around)}'
+
+@st.composite
+def mutated(draw, of):
+    "One of `of` with a few letters of it left out, changed or put in"
+    s = draw(of)
+    for _ in range(draw(st.integers(0, 3))):
+        i = draw(st.integers(0, len(s)))
+        s = s[:i] + draw(st.sampled_from(['', *'<>/="\' a&-!?\0\n\u00a0X', '<!--', '</', 'id="b"', '<b>', 'hx-swap-oob'])) + s[i+draw(st.integers(0, 1)):]
+    return s
+
+@settings(max_examples=1000)
+@given(mutated(simple_element() | pieces.map(lambda ps: ''.join(h for h,_ in ps)) | words))
+def test_simple_texts_are_placed_as_all_are(html):
+    for o in (html, Safe(html)):
+        frames = place(o, owner)
+        assert frames == place((Safe(html),), owner) and all(type(f) is str for f in frames)
+
+
+@pytest.mark.parametrize('html', ['', 'plain > text', '<div id="notifications">hello</div>', '\n<li class="a b" hx-swap-oob="beforeend:#log">it\'s &lt;</li>\n', '<tr id="r" data-x1="&quot;"></tr>', '<p>a</p>', '<p id="a" id="b">x</p>'])
+def test_simple_texts_take_the_short_way(html): assert _place_simple(html, owner) == place((Safe(html),), owner)
+
+
+@pytest.mark.parametrize('name', shaped)
+def test_cost_of_a_quoted_text_is_linear(name):
+    "The same shapes inside of what could be a simple element"
+    for before,after in (('<p ', '</p>'), ('<p a="', '">x</p>'), ('<p id="a">', '</p>'), ('<p' + ' a="b"'*50, '>x</p>')):
+        g = steepness(lambda s: _place_simple(s, owner), lambda n: before + shaped[name](n) + after) # noqa: B023 it is called here
+        assert g < 3.2, f'twice the text costs {g:.1f} times as much'
+
+
 def test_texts_around_elements_stay_in_order():
     assert placed('one <b>two</b> three') == f"<div hx-swap-oob='beforeend:{owner}'>one <b>two</b> three</div>"
 
@@ -355,6 +396,65 @@ def test_a_tree_has_only_the_elements_that_were_built(s, hold, other):
         res = FT('div', (hold(s), FT('p', (hold(s), 'x'), {'title':s, 'data-o':hold(s) if hold not in (SaidFT,) else s}), 5), {'id':'a'})
         return [placed(res), placed((res, 'y', P(s))), render(res), render(res, indent=False)]
     for html,plain in zip(build(s), build('x')): assert Tree(html).tags == Tree(plain).tags, html
+
+
+class Sub(FT): pass
+class SubShown(FT):
+    def __ft__(self): return FT('u', ('shown',), {})
+class Text(str): pass
+class HtmlText(str):
+    def __html__(self): return f'<q>{self}</q>'
+class HtmlMap(dict):
+    def __html__(self): return 'never'
+class Number(int):
+    def __str__(self): return '<n>'
+
+special = st.text(st.sampled_from('<>"\'&a ;_='), max_size=6)
+simple = st.one_of(st.none(), st.booleans(), st.integers(-9, 99), st.floats(), special)
+odd = st.one_of(special.map(Safe), special.map(NotStr), special.map(str.encode), special.map(Text), special.map(HtmlText), special.map(Said), special.map(SaidFT), special.map(lambda s: HtmlMap(a=s)),
+                st.dictionaries(special, special, max_size=2), st.sets(special, max_size=1), st.sampled_from([Html(), Shown(), Number(3), 10**30, 1j, b'', ValueError('<b>'), Path('a<b'), range(2), Path]))
+attr_name = st.sampled_from(['id', 'class', 'hx-swap-oob', 'data-hx-swap-oob', 'a_', '_', '__', '@click', 'hx-on::x', 'data-\u00e4', 'A']) | st.text(max_size=2)
+
+def element(child):
+    attrs = st.dictionaries(attr_name, simple | odd | st.builds(FT, st.just('b'), st.just(()), st.just({'id':'"'})) | st.lists(special, max_size=2), max_size=3)
+    return st.builds(lambda cls,tag,cs,attrs,void: cls(tag, tuple(cs), attrs, void), st.sampled_from([FT, FT, FT, FT, Sub, SubShown]),
+                     st.sampled_from(['div', 'p', 'br', 'script', 'style', 'textarea', 'tr', 'title', 'hx-partial', 'pre', '', Text('b')]), st.lists(child, max_size=3), attrs, st.sampled_from([False, False, True, 1]))
+
+trees = element(st.recursive(simple | odd, lambda o: element(o) | st.lists(o, max_size=3) | st.lists(o, max_size=3).map(tuple) | st.lists(o, max_size=2).map(L), max_leaves=8))
+
+def outcome(f, *args):
+    try: return f(*args)
+    except Exception as e: return type(e), str(e)
+
+def by_to_xml(o):
+    "The one frame of an element, written by `to_xml`"
+    target = _target(o.tag, o.attrs)
+    if target is None: return [_xml(o)]
+    html = _xml(FT(o.tag, o.children, {k:v for k,v in o.attrs.items() if k!='hx-swap-oob'}, o.void_) if 'hx-swap-oob' in o.attrs else o)
+    if target: return [f'<{o.tag} hx-swap-oob="{escape(target)}"{html[1+len(o.tag):]}']
+    around = _wrapper.get(o.tag, 'div')
+    return [f"<{around} hx-swap-oob='beforeend:{owner}'>{html}</{around}>"]
+
+@settings(max_examples=1000)
+@given(trees)
+def test_one_pass_writes_what_to_xml_writes(o):
+    "Byte for byte, and it fails in the same way"
+    assert outcome(_html, o) == outcome(_xml, o) and type(outcome(_html, o)) is type(outcome(_xml, o))
+    assert outcome(render, o, False) == outcome(_xml, o)
+    if type(o) is not SubShown: assert outcome(place, o, owner) == outcome(by_to_xml, o)
+
+
+@pytest.mark.parametrize('wrap', [lambda o: FT('b', (o,), {}), lambda o: FT('b', ('a', o), {}), lambda o: FT('b', ([o],), {}), lambda o: FT('b', ((o,),), {})], ids=['alone', 'beside', 'in a list', 'in a tuple'])
+def test_deep_trees(wrap):
+    "No tree is too deep for one pass that was not too deep for `to_xml`"
+    def reached(write):
+        o,n = FT('b', ('x',), {'id':'a'}),0
+        while n<1500:
+            try: write(o)
+            except RecursionError: return n
+            o,n = wrap(o),n+1
+        return n
+    assert reached(_html) >= reached(_xml) > 50
 
 
 @given(typed)

@@ -373,11 +373,12 @@ def test_unknown_keyword_of_ws(lib, kw):
 # The import line
 
 def test_import_line_is_a_superset():
+    from fasthtml_ws import elements
     ours,theirs = ({} for _ in 'ab')
     exec('from fasthtml_ws.common import *', ours)
     exec('from fasthtml.common import *', theirs)
     assert sorted(theirs.keys() - ours.keys()) == []
-    assert sorted(k for k in theirs if k != '__builtins__' and ours[k] is not theirs[k]) == ['APIRouter', 'FastHTML', 'FastHTMLWithLiveReload', 'fast_app', 'serve']
+    assert sorted(k for k in theirs if k != '__builtins__' and ours[k] is not theirs[k]) == sorted(['APIRouter', 'FastHTML', 'FastHTMLWithLiveReload', 'fast_app', 'serve', *elements.__all__])
     assert {'Hub', 'Policy', 'ConfigError', 'Disconnected'} <= ours.keys()
 
 

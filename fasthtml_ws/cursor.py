@@ -22,7 +22,7 @@ class Cursor(NamedTuple):
     offset:int # After which publications of this history begin
     who:str # Whose it is, from `fingerprint`
     client:str='' # Id of the client that it was given to; '' for the cursor of a page
-    topics:Any=() # Topics that it opens; for a page, topic -> offset up to which the page shows its history
+    topics:Any=() # Topics that it opens; or topic -> offset after which it does: where the client became a member, or up to where a page shows its history
     made:int=0 # Of a page: when, in seconds since 1970
 
 def fingerprint(
@@ -51,7 +51,7 @@ class Signer:
         if not text or len(text)>longest_cursor: return None
         try: c = Cursor(*self._signer.loads(text))
         except (BadData, TypeError, ValueError): return None
-        return c._replace(topics=tuple(c.topics)) if c.client else c
+        return c if isinstance(c.topics, dict) else c._replace(topics=dict.fromkeys(c.topics, 0))
 
 # %% ../nbs/api/10_cursor.ipynb #d470a69d
 class Resume(NamedTuple):

@@ -354,6 +354,7 @@ class Members(PubSub):
 
     def _join(self, conn:Any, topic:str)->Any:
         if not conn.is_open: return _done
+        if conn.recovery: conn.recovery.joins(topic, self.broker.position.offset)
         return self._now(self.broker.subscribe(topic)) if self.topics.join(conn, topic) else _done
 
     def _leave(self, conn:Any, topic:str)->Any:

@@ -10,7 +10,7 @@ import logging, time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
-from .broker import History
+from .broker import History, Position
 from .cursor import Cursor, Resume
 from .inbox import script_message
 from .outbox import Message, Outbox
@@ -74,6 +74,7 @@ class Recovery:
         self.missed = self.told = False # Is there something that cannot be replayed, and was the client told?
         self.since:dict[str,int] = {} # what is replayed: topic -> offset up to which that is done
         self._cursor:Cursor|None = None # if it is good
+        self._joined:dict[str,int] = {} # topic -> offset after which it is a member, on this connection
         self._box:Outbox|None = None # what is being replayed
 
     @property
@@ -93,7 +94,7 @@ class Recovery:
         self._cursor = c
         if not c.client: self.recovered,self.missed = None,False; return # what it opens is what `conn` subscribes to
         keys = hub.keys_of(self.conn)
-        opened = {t:self._start for t in (*c.topics, *self._own_topics()) if hub.ended.opens(c.offset, t, keys)}
+        opened = {t: max(self._start, c.topics.get(t, 0)) for t in (*c.topics, *self._own_topics()) if hub.ended.opens(max(c.offset, c.topics.get(t, 0)), t, keys)}
         if not await self.read(opened, 1) or not self._cursor: self._cursor = None; return # or the epoch ended meanwhile
         self.recovered,self.missed = len(opened)==len(c.topics)+len(self._own_topics()),False
 
@@ -103,10 +104,15 @@ class Recovery:
         except Exception: log.exception('route %s: history cannot be read', self.conn.route.path); return None
         return past if past.whole and not (self._cursor and past.position.epoch!=self._cursor.epoch) else None
 
+    def joins(self, topic:str, offset:int)->None:
+        "It is a member from here on"
+        self._joined.setdefault(topic, offset)
+
     def drop(self, topic:str)->None:
         "It is not a member any more: nothing of `topic` that waits here is sent, and nothing of it is replayed, whether it becomes a member again or not"
         self.held.drop(topic)
         self.since.pop(topic, None)
+        self._joined.pop(topic, None)
         if self._box: self._box.drop(topic)
 
     def begin_epoch(self)->None:
@@ -114,6 +120,7 @@ class Recovery:
         self.missed = self.missed or self.is_possible
         self._cursor = None
         self.since.clear()
+        self._joined.clear()
         self.held.let_go()
         self.held.lost.clear()
 
@@ -131,12 +138,22 @@ def _topics_to_replay(r:Recovery)->dict[str,int]:
     assert c
     keys,mine = hub.keys_of(conn),set(hub.topics_of(conn))
     named = {t for t in mine if t[0]=='@' or not c.client or t in c.topics}
-    since = {t: max(r._start, 0 if c.client else c.topics.get(t, 0)) for t in named if hub.ended.opens(c.offset, t, keys)}
+    since = {t: max(r._start, c.topics.get(t, 0)) for t in named if hub.ended.opens(max(c.offset, c.topics.get(t, 0) if c.client else 0), t, keys)}
     r.missed = r.missed or len(since)<len(named) # it was put out in between, and is a member again
     if c.client:
         for t in c.topics:
             if t not in mine: hub.end(keys[0], t)
     return since
+
+async def _cover_new(r:Recovery)->None:
+    "Topics that are new to the client: they are in its cursor before anything of them comes, and what comes is in one order with the rest, or a line that breaks in between would lose what follows"
+    c,conn = r._cursor,r.conn
+    if not c or not c.client: return
+    new = {t:o for t,o in r._joined.items() if t[0]!='@' and t not in c.topics}
+    if not new or not await r.read(new, 1) or not r._cursor: return # history keeps too little of one of them: they come live
+    r.since |= {t:o for t,o in new.items() if t in r._joined}
+    floors = {t: r._joined[t] if t in new else c.topics[t] for t in sorted(conn.topics) if t in r.since}
+    conn.writer.put(cursor_message(conn, r.hub, Position(c.epoch, r._start), floors))
 
 async def _replay(r:Recovery)->None:
     "Send what was published to the topics in `r.since`, which is brought up to what was sent; somebody else may take topics out while this waits"
@@ -187,6 +204,7 @@ async def finish(
 )->None:
     "Replay what was missed, go live, and give the client a cursor"
     if r._cursor: r.since = _topics_to_replay(r)
+    await _cover_new(r)
     if r.since or r.held.lost: await _replay(r)
     if not r.conn.is_open: return
     _tell(r)
@@ -212,9 +230,11 @@ def missed_action(conn:Any)->str: # 'page' or 'event'
 def cursor_message(
     conn:Any, # Who gets it
     hub:Any,
-    at:Any, # Position up to which it has everything
+    at:Position, # Up to which it has everything
+    floors:dict[str,int]|None=None, # Topics that it opens, and after which offset, where the client has more than `at` says; what `conn` is a member of, if None
 )->Message:
     "A cursor for what `conn` is a member of"
-    text = hub.signer.dump(Cursor(at.epoch, at.offset, hub.who(conn.scope, hub.user_of(conn)), conn.client_id, sorted(conn.covered)))
+    topics = sorted(conn.covered) if floors is None else floors
+    text = hub.signer.dump(Cursor(at.epoch, at.offset, hub.who(conn.scope, hub.user_of(conn)), conn.client_id, topics))
     if not text: hub.warn_once(('cursor', conn.route.path), 'route %s: the names of the topics of one client make a cursor that no address has room for; after a reconnect its page is loaded anew', conn.route.path)
-    return script_message(cursor=text, at=str(at.offset))
+    return script_message(cursor=text, at=str(at.offset)) if floors is None else script_message(cursor=text)

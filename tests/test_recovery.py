@@ -5,6 +5,7 @@ import pytest
 from fasthtml.common import Li, Ol
 
 from fasthtml_ws.cursor import Cursor, Signer
+from fasthtml_ws.policy import Keep
 from tests.kit import *
 
 _position = re.compile(r'<!--ws (\d+)(?:-(\d+))?-->$')
@@ -24,7 +25,7 @@ class Page:
         headers = {'Origin':f'http://127.0.0.1:{port}'} | ({'Cookie':self.cookie} if self.cookie else {})
         self.conn = self.web.connect(f'{self.path}{sep}ws-at={self.client}~{self.at}~{self.cursor}', headers=headers)
         self.said.clear()
-        self.until(lambda: any('cursor' in o for o in self.said))
+        self.until(lambda: any('at' in o for o in self.said))
         assert self.said[0]['hello']==1, 'the first thing is a hello'
         return self
 
@@ -37,7 +38,7 @@ class Page:
                 said = json.loads(m[1] or '{}')
                 assert not set('<>') & set(m[1])
                 self.said.append(said)
-                if 'cursor' in said: self.cursor,self.at = said['cursor'],said['at']
+                if 'cursor' in said: self.cursor,self.at = said['cursor'],said.get('at', self.at)
             return
         if m := _position.search(text):
             at = (int(m[1]), int(m[2] or 1<<30))
@@ -125,6 +126,55 @@ def test_what_came_twice_over_two_lines_is_sent_once(web):
     page.open() # nothing was read
     page.see('t1', 't2')
     old.drop()
+
+
+def test_a_topic_that_is_new_at_a_reconnect(web):
+    "It is in a cursor before anything of it comes, and comes in one order with the rest: wherever the line breaks, what follows is not lost"
+    gate,topics = Gate(),['t']
+    async def conn(ws):
+        for t in topics: ws.subscribe(t)
+        await gate.passed()
+    app = app_of(web, conn)
+    s = web.serve(app)
+    gate.set()
+    page = page_of(web).open().drop(); gone(app)
+    topics.append('u'); gate.clear()
+    publish(app, 0, topic='u') # it is no member yet
+    publish(app, 1)
+    page.conn = web.connect(f'{page.path}?ws-at={page.client}~{page.at}~{page.cursor}', headers={'Origin':s.url})
+    until(lambda: app.hub.members('u'))
+    publish(app, 2, topic='u'); publish(app, 3); publish(app, 4, topic='u')
+    gate.set()
+    page.said.clear()
+    page.until(lambda: len(page.shown)==2) # no more of it arrives: not the second cursor, and not the rest
+    assert page.shown==['t1','u2'] and [o.keys() for o in page.said if 'cursor' in o]==[{'cursor'}]
+    page.shown.clear()
+    page.drop(); gone(app)
+    publish(app, 5, topic='u')
+    page.open()
+    publish(app, 6, topic='u')
+    page.see('t3', 'u4', 'u5', 'u6')
+    assert page.recovered is True and page.missed is None
+
+
+def test_a_new_topic_with_no_history_comes_live(web):
+    gate,topics = Gate(),['t']
+    async def conn(ws):
+        for t in topics: ws.subscribe(t)
+        await gate.passed()
+    app = app_of(web, conn, keep={'u': Keep(messages=0)})
+    s = web.serve(app)
+    gate.set()
+    page = page_of(web).open().drop(); gone(app)
+    topics.append('u'); gate.clear()
+    page.conn = web.connect(f'{page.path}?ws-at={page.client}~{page.at}~{page.cursor}', headers={'Origin':s.url})
+    until(lambda: app.hub.members('u'))
+    publish(app, 1, topic='u'); publish(app, 2)
+    gate.set()
+    page.said.clear()
+    page.until(lambda: any('at' in o for o in page.said))
+    page.see('t2', 'u1')
+    assert page.recovered is True and page.missed is None
 
 
 def test_what_conn_sends_comes_after_the_replay(web):

@@ -186,13 +186,14 @@ class Client:
 
 class World:
     "The app, its clients, and what is known of both"
-    def __init__(self, conflate=True, box=100, keep=100, batch=100, file=None):
+    def __init__(self, conflate=True, box=100, keep=100, batch=100, file=None, later=''):
         self.conflate,self.box,self.keep,self.batch,self.file = conflate,box,keep,batch,file
         self.loop,self.log,self.clock = _Loop(),_Log(),1000.
         self.epochs,self.pubs,self.waiting,self.topics,self.ends = [],[],[],{},[]
         self.in_file = set() # epochs of which the file has everything
         self.tokens,self.lines,self.clients,self.jars,self.cookies = {},[],[],['','',''],['']
         self.barred = {(u,t):[((0,0), None)] for u,ts in users.items() for t in 'abc' if t not in ts} # spans: from, to
+        self.later = later # what `conn` does not subscribe to yet
         self.aged,self.slow_page,self.disk_waits,self.n,self.wrong = (-1,0),None,False,0,None
         logging.getLogger().addHandler(self.log)
         self.start()
@@ -209,7 +210,7 @@ class World:
         async def conn(ws, recovered:bool|None):
             line = ws.scope['line']
             line.conn,line.recovered = ws,recovered
-            topics = [t for t in paths[line.path] if not self.is_barred(line.user, t)]
+            topics = [t for t in paths[line.path] if t not in self.later and not self.is_barred(line.user, t)]
             if not topics: ws.close(4003); return
             for t in topics[:1]: self.subscribed(line, t)
             if line.slow: line.gate = self.loop.create_future(); await line.gate
@@ -391,7 +392,7 @@ class World:
         "Is there a reason for which `c` is told that it missed something?"
         t = self.tokens.get(line.text)
         if c.posed or not t or t.key[0]!=self.now()[0] or (not t.cid and line.clock-t.made>page_age): return True
-        topics = {*paths[c.path], *line.own}
+        topics = {*paths[c.path], *t.topics, *line.own} # what was subscribed beside `conn` while that ran is in the cursor as well
         return any(self.ended(line, o, t.key, (1<<30,0)) or self.forgotten(o)>max(t.key, self.seen_by(line)) for o in topics)
 
 
@@ -478,7 +479,7 @@ class World:
             if not self.may_miss(c, line): raise Wrong(f'{c}: told that it missed something, for no reason')
             c.missed = True
         if 'cursor' in said:
-            c.token,c.at = said['cursor'],said['at']
+            c.token,c.at = said['cursor'],said.get('at', c.at)
             self.note_token(c.token, line.session, line.user, c.cid)
             covered = self.tokens[c.token].topics
             for t in [t for t in c.spans if not isinstance(t, tuple) and t[0]!='@']:
@@ -531,7 +532,7 @@ class Recovering(RuleBasedStateMachine):
     in_file = False
     world = None
 
-    @initialize(conflate=st.booleans(), box=st.sampled_from([100,3,2]), keep=st.sampled_from([100,3]), batch=st.sampled_from([100,2]))
+    @initialize(conflate=st.booleans(), box=st.sampled_from([100,3,2]), keep=st.sampled_from([100,3]), batch=st.sampled_from([100,2]), later=st.sampled_from(['','b','b']))
     def begin(self, **kw):
         self.patch = pytest.MonkeyPatch()
         self.dir = tempfile.TemporaryDirectory() if self.in_file else None
@@ -561,6 +562,10 @@ class Recovering(RuleBasedStateMachine):
     def dead(self): return [l for l in self.world.lines if not self.world.client_of(l)]
     @property
     def members(self): return [l for l in self.world.lines if l.subs and l.conn.is_open]
+
+    @rule()
+    @where(lambda self: self.world.later)
+    def subscribe_to_more(self): self.world.later = '' # from the next connect on
 
     @rule(topic=topics, kind=kinds, n=st.integers(1, 5), exclude=some)
     def publish(self, topic, kind, n, exclude):
@@ -850,10 +855,16 @@ def a_file_that_failed_is_opened_again(m):
     m.go(0); m.disk_fails(); m.publish('b', 'append', 2, 11)
     m.restart()
 
+def new_at_a_reconnect(m):
+    m.subscribe_to_more(); m.go(0); m.open(0, big, True)
+    m.publish('a', 'append', 1, 11); m.publish('b', 'append', 1, 11)
+    m.conn_goes_on(0); m.read(0, 3)
+    m.go(0); m.open(0, big, False)
+
 stories = [left_while_it_is_replayed, left_while_it_is_replayed_and_back_with_the_old_cursor, what_was_let_go_of_everyone_s_is_replayed_once, published_while_it_is_replayed,
            history_is_too_short_for_a_page, half_a_publication, put_out_with_a_full_box, an_epoch_begins_in_the_middle_of_a_replay, an_epoch_begins_while_a_client_is_checked,
-           an_epoch_begins_with_what_nobody_gets, left_and_a_new_epoch_gives_a_cursor, a_file_that_failed_is_opened_again]
-bounds = {what_was_let_go_of_everyone_s_is_replayed_once: dict(box=2), history_is_too_short_for_a_page: dict(keep=3)}
+           an_epoch_begins_with_what_nobody_gets, left_and_a_new_epoch_gives_a_cursor, a_file_that_failed_is_opened_again, new_at_a_reconnect]
+bounds = {what_was_let_go_of_everyone_s_is_replayed_once: dict(box=2), history_is_too_short_for_a_page: dict(keep=3), new_at_a_reconnect: dict(later='a')}
 
 def tell(story):
     m = RecoveringFromFile()
@@ -903,7 +914,12 @@ def _unread(load):
     def f(signer, text): ok,c = signer._signer.loads_unsafe(text); return load(signer, signer.dump(Cursor(*c))) if c else None
     return f
 
+def _out_of_order(cover):
+    async def f(r): since = dict(r.since); await cover(r); r.since = since
+    return f
+
 mutants = {
+    'what is new comes out of order': replaced(recovery, '_cover_new', _out_of_order),
     'memberships do not end': replaced(Ended, 'opens', lambda f: lambda *_: True),
     'what is held is lost': replaced(Connection, '_hold', lambda f: lambda *_: True),
     'what is in history and was held is sent twice': replaced(recovery, '_go_live', _all_live),
@@ -928,6 +944,7 @@ mutants = {
     'a file that failed is taken for the whole history': replaced(_File, 'renew', lambda f: lambda file: None),
 }
 stories_of = { # too seldom met to be searched for
+    'what is new comes out of order': new_at_a_reconnect,
     'what is held is lost': published_while_it_is_replayed,
     'a gap is told last': history_is_too_short_for_a_page,
     'a replay is not left': left_while_it_is_replayed,

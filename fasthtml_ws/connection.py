@@ -97,6 +97,7 @@ class Outgoing(WebSocket):
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
     line:Uplink|None = None # numbers what comes in; None if the client does not number it
+    _cutting:asyncio.Task[None]|None = None # `_take_back`, under a server that shows no transport
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
@@ -229,7 +230,13 @@ class Outgoing(WebSocket):
         self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
         if self._transport: self._transport.abort()
+        else: self._cutting = start_task(self._take_back())
         self.writer.lost()
+
+    async def _take_back(self)->None:
+        "Begin a goodbye and take it back: that cuts the line under granian, and does no harm elsewhere"
+        try: await asyncio.wait_for(self._send({'type':'websocket.close', 'code':CloseCode.try_again_later.value, 'reason':''}), .1)
+        except Exception: pass # nobody is there who could be told
 
     def _is_gone(self)->Sent:
         "Count what is sent too late: a loop of this connection's own code that does not look at the answer must end some day"
@@ -264,6 +271,7 @@ class Connection(Outgoing):
     _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
+    _receiving:asyncio.Task[Any]|None = None # of `_receive_apart`
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
     recovered:bool|None = None # could be replayed what it missed? None on a first visit
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
@@ -344,10 +352,23 @@ class Connection(Outgoing):
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
-            self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up')
+            self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it may stay until its network gives up')
+            self._from_server,self._receive = self._receive,self._receive_apart
         self.writer.status = step(self.writer.status, 'accept')
         at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
         return True
+
+    async def _receive_apart(self)->Any:
+        "What the server says next, in a task that makes way for a goodbye: granian does not say it while somebody waits for a message"
+        while True:
+            if self._cutting: await asyncio.wait([self._cutting])
+            await self.writer.said_goodbye()
+            self._receiving = t = self._loop.create_task(self._listen())
+            try: return await t
+            except asyncio.CancelledError:
+                if not t.cancelled() or ((me := asyncio.current_task()) and me.cancelling()): raise
+
+    async def _listen(self)->Any: return await self._from_server() # the call itself begins it, under granian
 
     async def _read(self)->None:
         "Accept messages until the client leaves"
@@ -626,6 +647,7 @@ class Connection(Outgoing):
     def _over(self)->None:
         super()._over()
         self._make_room()
+        if self._receiving: self._receiving.cancel()
         if self.application_state is WebSocketState.DISCONNECTED:
             if not self._deaf: self._jobs.clear()
             self._deaf = True

@@ -303,11 +303,17 @@ class Writer:
 
     async def drained(self)->bool: # Is the connection still open?
         "Wait until nothing waits in the outbox"
-        while self._busy is not _idle and self.status is State.open:
-            f = asyncio.get_running_loop().create_future()
-            self._waiting.append(f)
-            await f
+        while self._busy is not _idle and self.status is State.open: await self._changed()
         return self.status is State.open
+
+    async def said_goodbye(self)->None:
+        "Wait while a goodbye is on its way"
+        while self._busy is not _idle and self.status is State.closing: await self._changed()
+
+    def _changed(self)->asyncio.Future[None]:
+        f = asyncio.get_running_loop().create_future()
+        self._waiting.append(f)
+        return f
 
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"

@@ -271,7 +271,8 @@ class Connection(Outgoing):
     _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
-    _receiving:asyncio.Task[Any]|None = None # of `_receive_apart`
+    _listening:asyncio.Task[Any]|None = None # who waits in `_receive_apart`
+    _makes_way = False # was that asked to make way?
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
     recovered:bool|None = None # could be replayed what it missed? None on a first visit
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
@@ -359,16 +360,22 @@ class Connection(Outgoing):
         return True
 
     async def _receive_apart(self)->Any:
-        "What the server says next, in a task that makes way for a goodbye: granian does not say it while somebody waits for a message"
+        "What the server says next; makes way for a goodbye, which granian does not say while somebody waits for a message"
         while True:
-            if self._cutting: await asyncio.wait([self._cutting])
             await self.writer.said_goodbye()
-            self._receiving = t = self._loop.create_task(self._listen())
-            try: return await t
+            if self._cutting: await asyncio.wait([self._cutting])
+            self._listening = me = asyncio.current_task()
+            try: return await self._from_server()
             except asyncio.CancelledError:
-                if not t.cancelled() or ((me := asyncio.current_task()) and me.cancelling()): raise
+                if not self._makes_way or (me and me.uncancel()): raise
+                self._makes_way = False
+            finally: self._listening = None
 
-    async def _listen(self)->Any: return await self._from_server() # the call itself begins it, under granian
+    def _make_way(self)->None:
+        "End a `receive` that waits; it is called again after the goodbye"
+        if self._listening and not self._makes_way:
+            self._makes_way = True
+            self._listening.cancel()
 
     async def _read(self)->None:
         "Accept messages until the client leaves"
@@ -647,7 +654,7 @@ class Connection(Outgoing):
     def _over(self)->None:
         super()._over()
         self._make_room()
-        if self._receiving: self._receiving.cancel()
+        self._make_way()
         if self.application_state is WebSocketState.DISCONNECTED:
             if not self._deaf: self._jobs.clear()
             self._deaf = True

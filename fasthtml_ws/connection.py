@@ -104,6 +104,7 @@ class Outgoing(WebSocket):
     _transport:Any = None # the server's, where it can be found
     _late = 0 # messages that were sent too late
     _ended = False # has `disconn` run?
+    _cutting:asyncio.Task[None]|None = None # `_take_back`, under a server that shows no transport
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo):
         super().__init__(scope, receive, send)
         p = route.policy
@@ -240,7 +241,13 @@ class Outgoing(WebSocket):
         self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
         if self._transport: self._transport.abort()
+        else: self._cutting = start_task(self._take_back())
         self.writer.lost()
+
+    async def _take_back(self)->None:
+        "Begin a goodbye and take it back: that cuts the line under granian, and does no harm elsewhere"
+        try: await asyncio.wait_for(self._send({'type':'websocket.close', 'code':CloseCode.try_again_later.value, 'reason':''}), .1)
+        except Exception: pass # nobody is there who could be told
 
     def _is_gone(self)->Sent:
         "Count what is sent too late: a loop of this connection's own code that does not look at the answer must end some day"
@@ -284,6 +291,8 @@ class Connection(Outgoing):
     _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
     _turn:asyncio.Handle|None = None
+    _listening:asyncio.Task[Any]|None = None # who waits in `_receive_apart`
+    _makes_way = False # was that asked to make way?
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
     _server:Any = None # the server's end, if we have taken it over
     _expiry:asyncio.TimerHandle|None = None
@@ -373,10 +382,29 @@ class Connection(Outgoing):
         self._transport = find_transport(self._receive) or find_transport(self.writer.send)
         if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
-            self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it stays until its network gives up')
+            self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it may stay until its network gives up')
+            self._from_server,self._receive = self._receive,self._receive_apart
         self.writer.status = step(self.writer.status, 'accept')
         at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
         return True
+
+    async def _receive_apart(self)->Any:
+        "What the server says next; makes way for a goodbye, which granian does not say while somebody waits for a message"
+        while True:
+            await self.writer.said_goodbye()
+            if self._cutting: await asyncio.wait([self._cutting])
+            self._listening = me = asyncio.current_task()
+            try: return await self._from_server()
+            except asyncio.CancelledError:
+                if not self._makes_way or (me and me.uncancel()): raise
+                self._makes_way = False
+            finally: self._listening = None
+
+    def _make_way(self)->None:
+        "End a `receive` that waits; it is called again after the goodbye"
+        if self._listening and not self._makes_way:
+            self._makes_way = True
+            self._listening.cancel()
 
     async def _read(self)->None:
         "Accept messages until the client leaves"
@@ -430,9 +458,9 @@ class Connection(Outgoing):
         self.received += 1
         if self._idle: self._heard = self._loop.time()
         if self.line and text is not None: n,text = split_number(text)
-        if text is None: self.close(CloseCode.unsupported_data, 'only text is handled here')
+        if text is None: self._refuse(CloseCode.unsupported_data, 'only text is handled here')
         elif len(text) > p.max_message or (len(text)*4 > p.max_message and len(text.encode()) > p.max_message):
-            self.close(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
+            self._refuse(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
         elif self._intake.pace and self._intake.too_fast(self._loop.time()): self._refuse(CloseCode.policy_violation, f'more than {p.rate:g} messages a second')
         else: return self.line.take(n, text) if self.line else text
         return None
@@ -698,6 +726,7 @@ class Connection(Outgoing):
         "Nothing more can be sent: the client is gone, or we have closed"
         super().writer_over()
         self._make_room()
+        self._make_way()
         if self.application_state is WebSocketState.DISCONNECTED:
             if not self._deaf: self._jobs = ()
             self._deaf = True

@@ -97,6 +97,12 @@ class NameSessions:
         await self.app(scope, receive, start)
 
 # %% ../nbs/api/15_handshake.ipynb #c831d45d
+async def _line_closed(receive:Any)->None:
+    "uvicorn takes an app that returns before the line is closed for one that gave no answer; others do not close it"
+    try:
+        if (await asyncio.wait_for(receive(), 1))['type']=='websocket.disconnect': await asyncio.sleep(0)
+    except TimeoutError: pass
+
 async def refuse(
     no:Refusal, # Why
     scope:Any, receive:Any, send:Any, # Of the handshake
@@ -112,7 +118,7 @@ async def refuse(
             r = no.response or PlainTextResponse(no.text or 'Too many connections', no.status, no.headers)
             r.raw_headers.extend(cookies)
             await r(scope, receive, send)
-            if (await receive())['type']=='websocket.disconnect': await asyncio.sleep(0) # uvicorn takes an app that returns before the line is closed for one that gave no answer
+            await _line_closed(receive)
         else: await send({'type':'websocket.close', 'code':int(no.code), 'reason':''})
     except OSError: pass # whoever asked has left
 

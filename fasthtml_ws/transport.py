@@ -325,12 +325,18 @@ class Writer:
 
     async def drained(self)->bool: # Is the connection still open?
         "Wait until nothing waits in the outbox"
-        while self._busy is not _idle and self.status is _open:
-            f = asyncio.get_running_loop().create_future()
-            if self._waiting is None: self._waiting = []
-            self._waiting.append(f)
-            await f
+        while self._busy is not _idle and self.status is _open: await self._changed()
         return self.status is _open
+
+    async def said_goodbye(self)->None:
+        "Wait while a goodbye is on its way"
+        while self._busy is not _idle and self.status is _closing: await self._changed()
+
+    def _changed(self)->asyncio.Future[None]:
+        f = asyncio.get_running_loop().create_future()
+        if self._waiting is None: self._waiting = []
+        self._waiting.append(f)
+        return f
 
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"

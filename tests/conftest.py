@@ -34,7 +34,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    os.environ[_mark] = config.stash[_run] = uuid.uuid4().hex
+    if not _is_worker(config): os.environ[_mark] = config.stash[_run] = uuid.uuid4().hex
+
+
+def _is_worker(config):
+    "Is this one of the processes of pytest-xdist? They inherit the mark of the run, and the one that started them looks for leftovers"
+    return hasattr(config, 'workerinput')
 
 
 _run = pytest.StashKey[str]()
@@ -71,6 +76,7 @@ def leftovers(run:str)->list[psutil.Process]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
+    if _is_worker(session.config): return
     run, end = session.config.stash[_run], time.monotonic() + _grace
     while (left := leftovers(run)) and time.monotonic() < end: time.sleep(.1)
     session.config.stash[_left] = []

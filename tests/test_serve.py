@@ -36,17 +36,13 @@ def free_ports(n:int)->int:
     pytest.fail('no free ports')
 
 
-class Script:
-    "A script in a process of its own"
-    def __init__(self, folder:Path, stock:bool, end:str, name='app.py', n=1, args=(), more=None):
-        self.folder,self.port = folder,free_ports(n)
-        for k,v in {name: source+end, **(more or {})}.items():
-            (folder/k).write_text(v.format(common='fasthtml.common' if stock else 'fasthtml_ws.common', port=self.port))
+class Process:
+    "Python in a process of its own, which serves at `port`"
+    def __init__(self, folder:Path, args, port:int):
+        self.folder,self.port,self.all,self.out = folder,port,{},folder/'out.txt'
         env = {k:v for k,v in os.environ.items() if k not in ('PORT','PROCS','FH_PROCNUM')} | {'PYTHONPATH':str(root), 'PYTHONUNBUFFERED':'1'}
-        self.out = folder/'out.txt'
         with open(self.out, 'w') as f:
-            self.proc = subprocess.Popen([sys.executable, *(o.format(port=self.port) for o in (args or [name]))], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
-        self.all = {}
+            self.proc = subprocess.Popen([sys.executable, *(o.format(port=port) for o in args)], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
 
     def family(self)->dict:
         "The process and its children, those that were seen before included"
@@ -86,6 +82,15 @@ class Script:
             try: p.kill()
             except psutil.NoSuchProcess: pass
         self.proc.wait(start_s)
+
+
+class Script(Process):
+    "A script that serves"
+    def __init__(self, folder:Path, stock:bool, end:str, name='app.py', n=1, args=(), more=None):
+        port = free_ports(n)
+        for k,v in {name: source+end, **(more or {})}.items():
+            (folder/k).write_text(v.format(common='fasthtml.common' if stock else 'fasthtml_ws.common', port=port))
+        super().__init__(folder, args or [name], port)
 
 
 @pytest.fixture

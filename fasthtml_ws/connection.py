@@ -294,6 +294,7 @@ class Connection(Outgoing):
     _listening:asyncio.Task[Any]|None = None # who waits in `_receive_apart`
     _makes_way = False # was that asked to make way?
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
+    _from_server:Any = None # the server's `receive`, if it shows no transport
     _server:Any = None # the server's end, if we have taken it over
     _expiry:asyncio.TimerHandle|None = None
     _early:Any = None # a message that has come and cannot be accepted yet
@@ -545,7 +546,7 @@ class Connection(Outgoing):
         if not self._jobs: self._jobs = []
         self._jobs.append(job)
         if self._worker is None:
-            t = start_task(self._work())
+            t = start_task(self._work(), loop=self._loop)
             if t.done(): self._at_once = True
             else: self._worker = t
 
@@ -725,19 +726,19 @@ class Connection(Outgoing):
     def writer_over(self)->None:
         "Nothing more can be sent: the client is gone, or we have closed"
         super().writer_over()
-        self._make_room()
-        self._make_way()
         if self.application_state is WebSocketState.DISCONNECTED:
             if not self._deaf: self._jobs = ()
             self._deaf = True
             self._begin_end()
+        self._make_room()
+        self._make_way()
         self.route.hub.forget(self)
         if self._streaming is not asyncio.current_task(): self._interrupt()
         if self.route.cancel and self._worker is not asyncio.current_task(): self._stop_work()
 
     def _begin_end(self)->LastTask:
         "Start `_end`, which runs once"
-        for o in (self._idle, self._throttle, self._expiry, self._retry):
+        for o in (self._idle, self._throttle, self._expiry):
             if o: o.cancel()
         if self.line: self.line.stop()
         if not self._end_task:

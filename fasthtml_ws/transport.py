@@ -79,11 +79,13 @@ sent,not_sent = Sent(True),Sent(False)
 def start_task(
     coro:Coroutine[Any,Any,Any], # What to run
     name:str|None=None, # Name of the task in a debugger
+    loop:asyncio.AbstractEventLoop|None=None, # The running loop, if that is known
 )->asyncio.Task[Any]: # Perhaps already done
     "Run `coro` in a task of the running loop, at once where Python can"
+    loop = loop or asyncio.get_running_loop()
     if sys.version_info >= (3,12):
-        return asyncio.Task(coro, loop=asyncio.get_running_loop(), name=name, eager_start=True)
-    return asyncio.get_running_loop().create_task(coro, name=name)
+        return asyncio.Task(coro, loop=loop, name=name, eager_start=True)
+    return loop.create_task(coro, name=name)
 
 # %% ../nbs/api/11_transport.ipynb #88166046
 def find_transport(

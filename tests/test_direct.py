@@ -209,6 +209,20 @@ def test_leaving_in_the_middle_of_a_burst(web):
     assert got==[*range(30),'disconn']
 
 
+def test_closing_in_the_middle_of_a_burst(web):
+    "The rest of the burst is read and dropped, so that the client's answer is seen"
+    app,got = direct(web),[]
+    async def ws(n:int, ws):
+        got.append(n)
+        if n==1: ws.close(4000)
+    app.ws('/ws')(ws)
+    c = web.connect()
+    c.sock.sendall(b''.join(client_frame(TEXT, b'{"n":%d}' % i) for i in range(50)))
+    assert c.closed().code==4000
+    until(lambda: not web.servers[0].connections, 'the end of the line', 3)
+    assert got==[0,1]
+
+
 def test_the_server_waits_for_disconn(web):
     "A shutdown while `disconn` runs: it ends by itself, and the server after it"
     app,got,gate = direct(web),[],Gate()

@@ -188,7 +188,7 @@ class Ended:
     "A task that ended before it was looked at, as an eager one does whose coroutine has nothing to wait for"
     def done(self): return True
 
-def eager(coro):
+def eager(coro, loop=None):
     try: fut = coro.send(None)
     except StopIteration: return Ended()
     raise AssertionError(f'this handler has to wait, for {fut!r}')

@@ -182,6 +182,15 @@ class Outgoing(WebSocket):
                 for m in d.messages(self): self._hold(d.topic, d.publication.offset, m) # type: ignore[arg-type]
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
 
+    def deliver_all(self,
+        ds:list[Delivery], # Publications, in their order
+        in_task:bool|None=None,
+    )->None:
+        "`deliver` for several"
+        if self.held is not None or not self.is_htmx or not all(d.is_shared for d in ds): # what is shared is rendered already, and can't fail
+            for d in ds: self.deliver(d, in_task)
+        else: self.writer.put_all([m for d in ds for m in d.messages(self)], in_task) # type: ignore[arg-type]
+
     def subscribe(self, topic:str)->Any: # May be awaited, until it is subscribed with every kind of broker
         "From now on send this client what is published to `topic`"
         return self.route.hub.subscribe(self, topic)

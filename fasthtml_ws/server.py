@@ -367,13 +367,16 @@ class WebSocketProtocol(asyncio.Protocol):
         else: raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{message['type']}'.")
 
     def write_message(self,
-        m:Message, # Its frame is made once for all who get it
-    )->bool: # False if it is no text, or `send` would wait or fail
+        *ms:Message, # Whose frames are made once for all who get them
+    )->bool: # False if one is no text, or `send` would wait or fail
         "`send` for what is framed already"
         if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
-        frame = m.packed(self.window) if self.window else m.frame
-        if frame: self.transport.write(frame)
-        return bool(frame)
+        if len(ms)==1: data = ms[0].packed(self.window) if self.window else ms[0].frame
+        else:
+            frames = [m.packed(self.window) if self.window else m.frame for m in ms]
+            data = b''.join(frames) if all(frames) else b''
+        if data: self.transport.write(data)
+        return bool(data)
 
     def pause_writing(self)->None:
         "More is unwritten than may be"

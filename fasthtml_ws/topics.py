@@ -82,6 +82,11 @@ class Delivery:
         self._shared = 'all' if not view and len(f)==1 and len(f[0])==1 else '' # key of what every browser gets
 
     @property
+    def is_shared(self)->bool:
+        "Does every browser get the same?"
+        return bool(self._shared)
+
+    @property
     def topic(self)->str:
         "Where it was published"
         return self.publication.topic
@@ -116,7 +121,7 @@ class Fanout:
     together = 8 # Deliveries of which one member gets its share at once
     def __init__(self,
         again:Callable[[Callable[[],None]],Any], # Call something soon, in a task, after others had their turn
-        slice:int=200, # Deliveries between two turns of others
+        slice:int=100, # Deliveries between two turns of others
     ):
         self.pending:deque[tuple[Delivery,dict[Any,None]]] = deque()
         self._again,self._slice,self._running = again,slice,False
@@ -141,13 +146,12 @@ class Fanout:
             behind = list(islice(self.pending, 1, self.together))
             while n>0 and left:
                 m,_ = left.popitem()
-                m.deliver(p, in_task)
                 n -= 1
-                for o,members in behind:
-                    if m in members:
-                        del members[m]
-                        m.deliver(o, in_task)
-                        n -= 1
+                also = [o for o,members in behind if m in members]
+                if not also: m.deliver(p, in_task); continue
+                for _,members in behind: members.pop(m, None)
+                m.deliver_all([p, *also], in_task)
+                n -= len(also)
             if not left: self.pending.popleft()
         self._running = bool(self.pending)
         if self._running: self._again(self._run)

@@ -2,7 +2,7 @@
 
 Under uvicorn's own class everything runs in a task. So each case here runs under both, and what the client gets, what the handlers see and in which order it happens has to be the same.
 """
-import asyncio, contextvars, gc, weakref
+import asyncio, contextvars, gc, re, weakref
 
 import pytest
 from starlette.applications import Starlette
@@ -257,3 +257,23 @@ def test_nothing_is_left_of_it(web):
     finally: gc.enable()
 
 async def _echo(msg:str, send): await send(f'<p>{msg}</p>')
+
+
+def test_what_waits_for_the_same_client_is_written_in_one_go(web, monkeypatch):
+    "Five small publications at once to more clients than one slice has, and a large one, which goes alone; all in order"
+    from fasthtml_ws.server import WebSocketProtocol
+    write,sizes = WebSocketProtocol.write_message,[]
+    monkeypatch.setattr(WebSocketProtocol, 'write_message', lambda p,*ms: (sizes.append(len(ms)), write(p, *ms))[1])
+    app = direct(web)
+    app.ws('/ws', conn=lambda ws: ws.subscribe('room'))(_quiet)
+    for _ in range(150): web.connect(headers={'Origin':web.servers[0].url})
+    until(lambda: len(app.hub.members('room'))==150)
+    async def publish():
+        for i in range(5): app.hub.publish('room', f'{i}.')
+        app.hub.publish('room', 'x'*5000)
+    sizes.clear()
+    web.servers[0].run(publish())
+    for c in web.clients:
+        got = [c.recv() for _ in range(6)]
+        assert [re.search(r'>(\d)\.<', o)[1] for o in got[:5]]==list('01234') and 'x'*5000 in got[5]
+    assert sum(sizes)==900 and len(sizes)<700

@@ -948,8 +948,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.topics.Delivery.__init__': ('api/topics.html#delivery.__init__', 'fasthtml_ws/topics.py'),
                                     'fasthtml_ws.topics.Delivery._key': ('api/topics.html#delivery._key', 'fasthtml_ws/topics.py'),
                                     'fasthtml_ws.topics.Delivery._texts': ('api/topics.html#delivery._texts', 'fasthtml_ws/topics.py'),
-                                    'fasthtml_ws.topics.Delivery.is_shared': ( 'api/topics.html#delivery.is_shared',
-                                                                               'fasthtml_ws/topics.py'),
                                     'fasthtml_ws.topics.Delivery.messages': ('api/topics.html#delivery.messages', 'fasthtml_ws/topics.py'),
                                     'fasthtml_ws.topics.Delivery.topic': ('api/topics.html#delivery.topic', 'fasthtml_ws/topics.py'),
                                     'fasthtml_ws.topics.Fanout': ('api/topics.html#fanout', 'fasthtml_ws/topics.py'),

@@ -187,7 +187,7 @@ class Outgoing(WebSocket):
         in_task:bool|None=None,
     )->None:
         "`deliver` for several"
-        if self.held is not None or not self.is_htmx or not all(d.is_shared for d in ds): # what is shared is rendered already, and can't fail
+        if self.held is not None or any(d.view for d in ds): # a view is rendered here, and may fail
             for d in ds: self.deliver(d, in_task)
         else: self.writer.put_all([m for d in ds for m in d.messages(self)], in_task) # type: ignore[arg-type]
 

@@ -82,11 +82,6 @@ class Delivery:
         self._shared = 'all' if not view and len(f)==1 and len(f[0])==1 else '' # key of what every browser gets
 
     @property
-    def is_shared(self)->bool:
-        "Does every browser get the same?"
-        return bool(self._shared)
-
-    @property
     def topic(self)->str:
         "Where it was published"
         return self.publication.topic

@@ -184,8 +184,8 @@ class MemoryBroker(Broker):
         "What is still known of `topic`"
         k = self._kept.get(topic)
         if k is None: return History([], since>=self._forgotten, self.position)
-        self._bytes -= k.trim(time.time())
-        return History([p for p in k.items if p.offset>since], since>=k.forgotten, self.position)
+        self._bytes += k.change()
+        return History(k.since(since), since>=k.forgotten, self.position)
 
     @property
     def position(self)->Position:
@@ -205,11 +205,11 @@ class MemoryBroker(Broker):
     _forgotten = 0 # offset of the newest publication of a topic of which nothing is kept
 
     def _keep(self, p:Publication)->None:
-        k = self._kept.get(p.topic)
-        if k is None: k = self._kept[p.topic] = _Kept(self._forgotten, self.keep(p.topic))
-        self._kept.move_to_end(p.topic)
-        self._bytes += k.add(p)
-        while len(self._kept)>self.max_topics or (self._bytes>self.max_bytes and len(self._kept)>1): self._forget_one()
+        kept,topic = self._kept,p.topic
+        if (k := kept.get(topic)) is None: k = kept[topic] = _Kept(self._forgotten, self.keep(topic))
+        if len(kept)>1: kept.move_to_end(topic)
+        self._bytes += k.change(p)
+        while len(kept)>self.max_topics or (self._bytes>self.max_bytes and len(kept)>1): self._forget_one()
 
     def _forget_one(self)->None:
         "Forget the topic that was quiet longest"
@@ -224,34 +224,38 @@ def publication_size(p:Publication)->int:
     n = len(p.raw) if p.raw else 0
     for f in p.frames: # `sum` takes twice as long
         for o in f: n += len(o)
-    return n if p.data is None else n+len(json.dumps(p.data))
+    if p.data is not None: n += len(json.dumps(p.data))
+    return n
 
 class _Kept:
     "The newest publications of one topic"
-    __slots__ = ('items','bytes','forgotten','_keep','_notes')
+    __slots__ = ('bytes','forgotten','_items','_most','_size','_age')
     def __init__(self, forgotten:int, keep:Keep):
-        self.items:deque[Publication] = deque()
-        self._notes:deque[tuple[int,float]] = deque() # size of each, and when it came
-        self._keep,self.bytes,self.forgotten = keep,0,forgotten # nothing after `forgotten` is missing
+        self._items:deque[tuple[Publication,int,float]] = deque() # with its size, and when it came
+        self.bytes,self.forgotten = 0,forgotten # nothing after `forgotten` is missing
+        self._most,self._size,self._age = keep.messages,keep.bytes,keep.age
 
     @property
-    def newest(self)->int: return self.items[-1].offset if self.items else self.forgotten
+    def newest(self)->int: return self._items[-1][0].offset if self._items else self.forgotten
 
-    def add(self, p:Publication)->int: # Characters that are kept now and were not before
-        size,now = publication_size(p),time.time()
-        self.items.append(p); self._notes.append((size, now))
-        self.bytes += size
-        return size-self.trim(now)
+    def since(self, offset:int)->list[Publication]:
+        "Those that came after `offset`"
+        return [p for p,*_ in self._items if p.offset>offset]
 
-    def trim(self, now:float)->int: # Characters that are not kept any more
-        keep,gone = self._keep,0
-        too_old = now-keep.age
-        while self.items and (len(self.items)>keep.messages or self.bytes>keep.bytes or self._notes[0][1]<too_old):
-            size = self._notes.popleft()[0]
-            gone += size
-            self.bytes -= size
-            self.forgotten = self.items.popleft().offset
-        return gone
+    def change(self,
+        p:Publication|None=None, # Is added
+    )->int: # Characters that are kept now and were not before
+        "Let go of what is too much or too old; one function, because it runs for every publication"
+        items,before,now = self._items,self.bytes,time.time()
+        left,too_old = before,now-self._age
+        if p: items.append((p, size := publication_size(p), now)); left += size
+        while items and (len(items)>self._most or left>self._size or items[0][2]<too_old):
+            p,size,_ = items.popleft()
+            left -= size
+            assert p.position
+            self.forgotten = p.position.offset
+        self.bytes = left
+        return left-before
 
 # %% ../nbs/api/09_broker.ipynb #a105e1eb
 async def check_broker(

@@ -207,8 +207,9 @@ class MemoryBroker(Broker):
     def _keep(self, p:Publication)->None:
         kept,topic = self._kept,p.topic
         if (k := kept.get(topic)) is None: k = kept[topic] = _Kept(self._forgotten, self.keep(topic))
-        if len(kept)>1: kept.move_to_end(topic)
         self._bytes += k.change(p)
+        if len(kept)==1: return
+        kept.move_to_end(topic)
         while len(kept)>self.max_topics or (self._bytes>self.max_bytes and len(kept)>1): self._forget_one()
 
     def _forget_one(self)->None:
@@ -246,12 +247,12 @@ class _Kept:
         p:Publication|None=None, # Is added
     )->int: # Characters that are kept now and were not before
         "Let go of what is too much or too old; one function, because it runs for every publication"
-        items,before,now = self._items,self.bytes,time.time()
-        left,too_old = before,now-self._age
-        if p: items.append((p, size := publication_size(p), now)); left += size
-        while items and (len(items)>self._most or left>self._size or items[0][2]<too_old):
-            p,size,_ = items.popleft()
-            left -= size
+        items,before,now,most,size,age = self._items,self.bytes,time.time(),self._most,self._size,self._age
+        left = before
+        if p: items.append((p, n := publication_size(p), now)); left += n
+        while items and (len(items)>most or left>size or now-items[0][2]>age):
+            p,n,_ = items.popleft()
+            left -= n
             assert p.position
             self.forgotten = p.position.offset
         self.bytes = left

@@ -247,14 +247,16 @@ class _Kept:
         p:Publication|None=None, # Is added
     )->int: # Characters that are kept now and were not before
         "Let go of what is too much or too old; one function, because it runs for every publication"
-        items,before,now,most,size,age = self._items,self.bytes,time.time(),self._most,self._size,self._age
+        items,before,now = self._items,self.bytes,time.time()
         left = before
-        if p: items.append((p, n := publication_size(p), now)); left += n
-        while items and (len(items)>most or left>size or now-items[0][2]>age):
+        if p:
+            f = p.frames
+            n = len(f[0][0]) if len(f)==1 and len(f[0])==1 and p.raw is None and p.data is None else publication_size(p) # most are so, and a call takes longer
+            items.append((p, n, now)); left += n
+        while items and (len(items)>self._most or left>self._size or now-items[0][2]>self._age):
             p,n,_ = items.popleft()
             left -= n
-            assert p.position
-            self.forgotten = p.position.offset
+            self.forgotten = p.position[1] # type: ignore[index]
         self.bytes = left
         return left-before
 

@@ -31,7 +31,7 @@ from .policy import Policy
 from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_action, put_out
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, gone, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
 from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
@@ -184,7 +184,7 @@ class Outgoing(WebSocket):
 
     def deliver_all(self,
         ds:list[Delivery], # Publications, in their order
-        in_task:bool|None=None,
+        in_task:bool|None=None, # As `Writer.put` wants it
     )->None:
         "`deliver` for several"
         if self.held is not None or any(d.view for d in ds): # a view is rendered here, and may fail
@@ -256,7 +256,7 @@ class Outgoing(WebSocket):
     async def _take_back(self)->None:
         "Begin a goodbye and take it back: that cuts the line under granian, and does no harm elsewhere"
         try: await asyncio.wait_for(self._send({'type':'websocket.close', 'code':CloseCode.try_again_later.value, 'reason':''}), .1)
-        except Exception: pass # nobody is there who could be told
+        except gone: pass # what servers raise for a line that is gone, and the end of the tenth of a second; anything else is a fault of ours
 
     def _is_gone(self)->Sent:
         "Count what is sent too late: a loop of this connection's own code that does not look at the answer must end some day"

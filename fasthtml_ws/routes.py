@@ -361,9 +361,10 @@ def serve(
     frame = inspect.currentframe()
     caller = frame.f_back if frame else None
     if not appname and caller: appname = _script(caller)
+    if not appname: return
     os.environ[served] = '1'
     if int(kwargs.get('workers') or 1)>1: os.environ['FASTHTML_WS_WORKERS'] = str(kwargs['workers'])
-    if appname: fh.serve(appname, app, host, port, reload, procs, **(serve_defaults|kwargs)) # type: ignore[call-arg]
+    fh.serve(appname, app, host, port, reload, procs, **(serve_defaults|kwargs)) # type: ignore[call-arg]
 
 def _script(caller:Any)->str|None:
     "Module to serve, for a `serve()` in the frame `caller`; None if it is not the script that is being run"

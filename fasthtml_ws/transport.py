@@ -241,7 +241,7 @@ def at_shutdown(
     return True
 
 # %% ../nbs/api/11_transport.ipynb #72af0e0b
-_gone = (OSError, RuntimeError, WebSocketDisconnect, anyio.BrokenResourceError, anyio.ClosedResourceError)
+gone = (OSError, RuntimeError, WebSocketDisconnect, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 # %% ../nbs/api/11_transport.ipynb #d9212d3d
 joined_most = 4_096 # bytes that are written in one go: half of what may wait below the outbox
@@ -262,7 +262,7 @@ class Writer:
     def __init__(self,
         send:Callable[[dict[str,Any]],Awaitable[None]], # The ASGI server's `send`
         outbox:Outbox, # Where messages wait
-        watcher:Watcher|None=None,
+        watcher:Watcher|None=None, # Who is told what becomes of it
         patience:float|None=None, # Seconds without progress until `watcher.stalled()`; None for ever
     ):
         self.send,self.outbox,self._watcher,self.status = send,outbox,watcher,_connecting
@@ -289,7 +289,7 @@ class Writer:
 
     def put_all(self,
         ms:list[Message], # What to write, one after the other
-        in_task:bool|None=None,
+        in_task:bool|None=None, # As `put` wants it
     )->None:
         "`put` for several; small ones in a row cost the server one write"
         i = 0
@@ -398,7 +398,7 @@ class Writer:
 
     def _failed(self, e:Exception)->None:
         "The server could not write"
-        if not isinstance(e, _gone): log.error('writing to a client failed', exc_info=e)
+        if not isinstance(e, gone): log.error('writing to a client failed', exc_info=e)
         self.lost()
 
     def _watch(self, before:Any=None)->None:

@@ -1,5 +1,5 @@
 "`serve()` as scripts use it: every way to start it, and that nothing is left when it ends."
-import os, signal, socket, subprocess, sys, time
+import os, re, signal, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 import psutil, pytest
@@ -110,6 +110,16 @@ def test_script(script, reload):
     assert (n>=2) if reload else (n==1)
     assert s.term() in (0, -signal.SIGTERM)
     assert 'Traceback' not in s.said()
+
+
+def test_what_is_there_at_the_start_is_frozen(script):
+    "The garbage collector looks no more at it in a process of `serve`; one that only imports a script is left alone"
+    s = script('import gc\n@app.get("/frozen")\ndef frozen(): return str(gc.get_freeze_count())\nserve(port={port}, reload=False)')
+    s.echo()
+    with urllib.request.urlopen(f'http://127.0.0.1:{s.port}/frozen') as r: assert int(re.search(r'\d{4,}', r.read().decode())[0]) > 10_000
+    s = script('import gc, asyncio, os\nserve(port={port}, reload=False)', name='other.py', args=['-c', 'import other, gc, asyncio, os\nasyncio.run(other.app.hub.start())\nprint("frozen", gc.get_freeze_count(), os.environ.get("FASTHTML_WS_SERVED"))'])
+    s.proc.wait(start_s)
+    assert 'frozen 0 None' in s.said()
 
 
 def test_sigterm_closes_open_sockets(script):

@@ -167,16 +167,15 @@ class Route:
 _at_handshake = {o.__call__ for o in (Starlette, fh.FastHTML, ServerErrorMiddleware, ExceptionMiddleware, SessionMiddleware, BaseHTTPMiddleware, CORSMiddleware, GZipMiddleware,
                                       HTTPSRedirectMiddleware, TrustedHostMiddleware, ProxyHeadersMiddleware, Pages, NameSessions)}
 
-def _ways(asgi:Any, route:Route, known:bool=True, deep:int=50)->Iterator[bool]:
+def _ways(asgi:Any, route:Route, known:bool=True)->Iterator[bool]:
     "The ways from the app `asgi` to `route`: is each of them known to do nothing once the socket is open?"
     if asgi is route: yield known
-    elif not deep: yield False # an app that is mounted in itself
     elif isinstance(asgi, Router):
         known = known and type(asgi).__call__ is Router.__call__ and asgi.middleware_stack==asgi.app
         for r in asgi.routes:
-            if isinstance(r, (Mount,WebSocketRoute)): yield from _ways(r.app, route, known and type(r) in (Mount,WebSocketRoute), deep-1)
+            if isinstance(r, (Mount,WebSocketRoute)): yield from _ways(r.app, route, known and type(r) in (Mount,WebSocketRoute))
     elif o := getattr(asgi, 'middleware_stack', None) or getattr(asgi, 'app', None):
-        yield from _ways(o, route, known and type(asgi).__call__ in _at_handshake, deep-1)
+        yield from _ways(o, route, known and type(asgi).__call__ in _at_handshake)
 
 # %% ../nbs/api/17_routes.ipynb #5b1c619f
 served = 'FASTHTML_WS_SERVED' # environment variable of a process that `serve` has started, which has nothing else to do

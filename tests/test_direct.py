@@ -94,12 +94,7 @@ cases = {
     'around a mount': (False, lambda w: Starlette(routes=[Mount('/', app=HasFinally(a := app_of(w)))], lifespan=a.router.lifespan_context)),
     'a router with middleware': (False, lambda w: Starlette(routes=[Mount('/', app=Router(routes=(a := app_of(w)).routes, middleware=[Middleware(HasFinally)]))], lifespan=a.router.lifespan_context)),
     'a function': (False, lambda w: _in_function(app_of(w))),
-    'mounted in itself': (False, lambda w: _in_itself(app_of(w))),
 }
-
-def _in_itself(app):
-    app.mount('/again', app)
-    return app
 
 def _in_function(app):
     async def asgi(scope, receive, send):

@@ -101,7 +101,6 @@ class Outgoing(WebSocket):
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
     line:Uplink|None = None # numbers what comes in; None if the client does not number it
-    _transport:Any = None # the server's, where it can be found
     _late = 0 # messages that were sent too late
     _ended = False # has `disconn` run?
     _cutting:asyncio.Task[None]|None = None # `_take_back`, under a server that shows no transport
@@ -241,7 +240,7 @@ class Outgoing(WebSocket):
 
     def unsent(self)->int:
         "Bytes that the peer has not taken"
-        return unsent(self._transport)
+        return unsent(self.writer.transport)
 
     def stalled(self)->None:
         "The peer takes nothing: cut the line, since it cannot be told anything"
@@ -249,7 +248,7 @@ class Outgoing(WebSocket):
         self.writer.aborted = True
         self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
-        if self._transport: self._transport.abort()
+        if self.writer.transport: self.writer.transport.abort()
         else: self._cutting = start_task(self._take_back())
         self.writer.lost()
 
@@ -273,7 +272,7 @@ class Outgoing(WebSocket):
         "Nothing more can be sent: the client is gone, or we have closed"
         if self.writer.is_lost:
             self.client_state = WebSocketState.DISCONNECTED
-            abort_later(self._transport, self.route.policy.stall_timeout)
+            abort_later(self.writer.transport, self.route.policy.stall_timeout)
         else: self.application_state = WebSocketState.DISCONNECTED
 
 # %% ../nbs/api/14_connection.ipynb #6a031836
@@ -389,8 +388,8 @@ class Connection(Outgoing):
         self.client_state = self.application_state = WebSocketState.CONNECTED
         self._send = self.writer.send = unwrapped(self._send)
         self.writer.wire = find_wire(self.writer.send)
-        self._transport = find_transport(self._receive) or find_transport(self.writer.send)
-        if self._transport: limit_buffers(self._transport, self.route.policy.send_buffer); limit_reads(self._transport)
+        self.writer.transport = t = find_transport(self._receive) or find_transport(self.writer.send)
+        if t: limit_buffers(t, self.route.policy.send_buffer); limit_reads(t)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it may stay until its network gives up')
             self._from_server,self._receive = self._receive,self._receive_apart
@@ -627,7 +626,7 @@ class Connection(Outgoing):
         "The client has connected anew: nothing more is read here, and what was accepted is handled"
         self._refuse(CloseCode.normal, 'connected anew')
         self.goodbye = 0 # to the line, not to the client
-        if self._transport: self._transport.abort()
+        if self.writer.transport: self.writer.transport.abort()
 
     def refuse_unnumbered(self)->None:
         "A message has no number, or one before it is missing"

@@ -362,6 +362,7 @@ class WebSocketProtocol(asyncio.Protocol):
             if data is None:
                 if (text := message.get('text')) is None: return
                 data,op = text.encode(),TEXT
+            if self.transport.is_closing(): raise ClientDisconnected() # an app that sends without end never waits, and never lets the loop tell
             self.transport.write(packed_frame(op, data, self.window) if self.window else server_frame(op, data))
         elif message['type']=='websocket.close': self._say_goodbye(message.get('code', CloseCode.normal), message.get('reason') or '')
         else: raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{message['type']}'.")

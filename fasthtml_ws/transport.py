@@ -258,7 +258,7 @@ class Watcher(Protocol):
 
 class Writer:
     "Writes to one client in the order of the calls, and never makes the caller wait"
-    __slots__ = ('status','outbox','written','bytes','send','wire','_busy','_task','_waiting','_watcher','_patience','_timer','slow','aborted')
+    __slots__ = ('status','outbox','written','bytes','send','wire','_busy','_task','_waiting','_watcher','_patience','_timer','slow','aborted','transport')
     def __init__(self,
         send:Callable[[dict[str,Any]],Awaitable[None]], # The ASGI server's `send`
         outbox:Outbox, # Where messages wait
@@ -267,6 +267,7 @@ class Writer:
     ):
         self.send,self.outbox,self._watcher,self.status = send,outbox,watcher,_connecting
         self.wire:Callable[...,bool]|None = None # from `find_wire`
+        self.transport:Any = None # from `find_transport`
         self.written = self.bytes = 0 # messages and bytes that the server took
         self.slow = self.aborted = False # was it closed because it was behind, or cut off?
         self._patience = patience
@@ -358,6 +359,7 @@ class Writer:
 
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"
+        if self.transport is not None and self.transport.is_closing(): self.lost(); return False
         self._busy,rest = _writing,None
         if not (current_task() if in_task is None else in_task): self._queue(m) # a server's code may want a task to run in
         else:

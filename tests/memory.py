@@ -57,6 +57,7 @@ def _scope(kind, path, query, headers):
 class _Transport(asyncio.Transport):
     "One that keeps nothing back"
     def abort(self): pass
+    def is_closing(self): return False
     def get_write_buffer_size(self): return 0
     def set_write_buffer_limits(self, high=None, low=None): pass
 

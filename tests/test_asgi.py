@@ -2,7 +2,7 @@
 
 What differs on purpose stands in `differs`, with the reason.
 """
-import asyncio, contextvars, gc, re, socket, time
+import asyncio, contextvars, gc, os, re, socket, time
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +62,12 @@ class Raw:
         except ConnectionResetError: pass
         self.sock.close()
         return self.data
+
+
+def cut(server):
+    "Have the lines of a server fail at the next write, before the event loop has heard of it"
+    for p in server.uvicorn.server_state.connections:
+        with socket.socket(fileno=os.dup(p.transport.get_extra_info('socket').fileno())) as sock: sock.shutdown(socket.SHUT_RDWR)
 
 
 def as_said(head:str)->list[str]:
@@ -362,6 +368,43 @@ def test_sends_wait_for_a_slow_client_and_end_when_it_leaves(web, server):
     assert p.transport.get_write_buffer_size()<1_000_000
     c.sock.close()
     until(lambda: len(ended)==3 and not s.connections)
+
+
+@each
+def test_app_that_sends_without_end_learns_that_the_line_is_dead(web, server):
+    "And the event loop is not its alone until then: an app that never waits gives it no turn in which it could tell"
+    ended = []
+    async def app(scope, receive, send):
+        await receive()
+        await send({'type':'websocket.accept'})
+        cut(s)
+        try:
+            for _ in range(10_000): await send(text)
+        except OSError as e: ended.append(type(e).__name__)
+        else: ended.append('never')
+    s = web.serve(app, ws=ours, lifespan='off', **server)
+    Raw(s.port).head()
+    until(lambda: ended and not s.connections)
+    assert ended==['ClientDisconnected']
+
+
+@pytest.mark.parametrize('ws', [ours, theirs, 'wsproto'])
+@each
+def test_handler_that_sends_without_end_learns_that_the_line_is_dead(web, server, ws):
+    app,ended = web.app(sends_after_leave=5),[]
+    @app.ws('/')
+    async def loops_on(msg:str, send):
+        cut(s)
+        try:
+            for _ in range(10_000): await send('x')
+        except web.lib.Disconnected as e: ended.append(e)
+        else: ended.append('never')
+    s = web.serve(app, ws=ws, **server)
+    c = Raw(s.port)
+    c.head()
+    c.send(client_frame(TEXT, b'{"msg":"a"}'))
+    until(lambda: ended and not s.connections)
+    assert 'after the client left' in str(ended)
 
 
 @each

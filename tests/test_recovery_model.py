@@ -61,6 +61,7 @@ class Disk:
 class _Transport(asyncio.Transport):
     def __init__(self, line): super().__init__(); self.line = line
     def abort(self): self.line.end()
+    def is_closing(self): return self.line.cut
     def get_write_buffer_size(self): return 0
     def set_write_buffer_limits(self, high=None, low=None): pass
 

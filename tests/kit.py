@@ -245,6 +245,7 @@ class Web:
         self.stock,self.lib,self.servers,self.clients,self.log = stock,library(stock),[],[],_Log()
         self.threads,self.options = set(threading.enumerate()),{} # for every `serve`
         logging.getLogger().addHandler(self.log)
+        assert logging.getLogger('uvicorn').propagate, 'somebody has configured logging: what uvicorn says would not be seen'
 
     def app(self, **policy):
         "An app whose policy differs from the default in `policy`"

@@ -256,6 +256,6 @@ def test_sigterm(tmp_path, name):
 
 def test_who_pings_by_itself():
     "Where nobody does, `Policy.idle_timeout` ends what is silent, and pages with the script notice by their own"
-    assert uvicorn.Config(app).ws_ping_interval==20
+    assert uvicorn.Config(app, log_config=None).ws_ping_interval==20
     assert hypercorn.config.Config().websocket_ping_interval is None
     assert not [o for o in inspect.signature(granian.Granian).parameters if 'ping' in o]

@@ -176,7 +176,7 @@ def test_others_get_a_turn_between_two_messages(web, ws, loop):
 @pytest.mark.parametrize('loop', ['asyncio','uvloop'])
 def test_what_one_read_brings_is_bounded(web, loop):
     "Nobody else has a turn while the server takes it apart"
-    def size(): return next(iter(app.hub.connections))._transport.get_extra_info('socket').getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    def size(): return next(iter(app.hub.connections)).writer.transport.get_extra_info('socket').getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     async def recv(n:int): pass
     app,s = limited(web, 'app', recv, dict(loop=loop))
     web.connect()

@@ -131,7 +131,9 @@ class Plan:
         p:Payload, # The message; an empty one for conn and disconn
     )->dict[str,Any]: # Keyword arguments
         "Arguments for one call; `BindingError` says which field was wrong"
-        return {n:get(conn, p) for n,get in self.args}
+        kw = {}
+        for n,get in self.args: kw[n] = get(conn, p) # Python 3.11 calls a function for a comprehension
+        return kw
 
     async def ready(self, kw:dict[str,Any])->dict[str,Any]:
         "`kw` with what has to be awaited awaited"

@@ -160,6 +160,14 @@ class _Part:
         if begun[:1]==b'\xed' and begun[1:]>=b'\xa0': raise ProtocolError(1007, 'half of a surrogate pair') # Python waits for its third byte
 
 _Utf8 = getincrementaldecoder('utf-8')
+def _small_text(data:bytes, i:int, most:int)->tuple[int,int]: # Where its mask begins, and where it ends; twice 0 if it is no such frame
+    "Look for a whole message of text at `i`, in one frame and not compressed"
+    if len(data)-i < 6 or data[i]!=0x81: return 0,0
+    n,j = data[i+1]-0x80,i+2
+    if n==126: n,j = data[j]<<8 | data[j+1],i+4
+    elif n==127: return 0,0
+    return (j, j+4+n) if 0 <= n <= most and j+4+n <= len(data) else (0, 0)
+
 _unknown,_huge = frozenset((3, 4, 5, 6, 7, 11, 12, 13, 14, 15)),1<<63
 
 class FrameReader:
@@ -179,16 +187,21 @@ class FrameReader:
         self._data = self._data[self._at:] + data if self._data else data
         self._at = 0
 
+    def whole_text(self, data:bytes)->str|None:
+        "The message that `data` is, if nothing waits and it is just that, as nearly all are; what gives None has to be fed and taken"
+        if self._data or self._part is not None: return None
+        i,end = _small_text(data, 0, self._small)
+        if not end or end!=len(data): return None
+        try: return apply_mask(data[i+4:], data[i:i+4]).decode()
+        except UnicodeDecodeError: return None
+
     def take(self)->tuple[int,Any]|None: # Opcode, and what it carries
         "The next message or control frame"
-        data,i = self._data,self._at
-        if self._part is None and len(data)-i > 5 and data[i]==0x81:
-            n,j = data[i+1]-0x80,i+2
-            if n==126: n,j = data[j]<<8 | data[j+1],i+4
-            elif n==127: n = -1
-            if 0 <= n <= self._small and (end := j+4+n) <= len(data):
+        if self._part is None:
+            i,end = _small_text(data := self._data, self._at, self._small)
+            if end:
                 self._go(end)
-                return TEXT,_decoded(apply_mask(data[j+4:end], data[j:j+4]))
+                return TEXT,_decoded(apply_mask(data[i+4:end], data[i:i+4]))
         while (p := self._part) is None or not p.left or self._pour(p):
             if p is None or not p.fin or p.left:
                 if not (head := self._head()): return None

@@ -273,18 +273,19 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
 # %% ../nbs/api/06_render.ipynb #f1a50004
 _simple = re.compile(rf'''[{_ws}]*+(<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^"]*+")*+)>[^<]*+</\2>)[{_ws}]*+''').fullmatch
 _quoted = re.compile(rf'[{_ws}]([^{_ws}=]++)="([^"]*+)"').findall
+_id = re.compile(rf'(?:[{_ws}]++(?!id=)[^{_ws}=]++="[^"]*+")*+[{_ws}]++id="[^"]').match # the first of two counts
 _not_simple = _void | _raw
 
 def _place_simple(html:str, owner:str)->list[str]|None:
     "What `place` gives for a text that is plain or one simple element; None for any other"
     if '<' not in html: return [_append(html, 'div', owner)] if html.strip() else []
-    m = _simple(html)
-    if not m or m[2] in _not_simple: return None
+    if not (m := _simple(html)): return None
     element,tag,attrs = m.groups()
+    if tag in _not_simple: return None
+    if tag=='title': return [element]
+    if _oob not in attrs: return [f'<{tag}{_true}{element[1+len(tag):]}' if _id(attrs) else _append(element, _wrapper.get(tag, 'div'), owner)]
     target = _target(tag, dict(_quoted(attrs)[::-1])) # the first of two counts
-    if target is None: return [element]
-    if _oob in attrs: return None # to be taken out
-    return [f'<{tag}{_true}{element[1+len(tag):]}' if target else _append(element, _wrapper.get(tag, 'div'), owner)]
+    return [element] if target is None else None # to be taken out
 
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(

@@ -102,6 +102,7 @@ def quick(pieces, inflates:bool):
     reader,got = FrameReader(max_size, inflates),[]
     try:
         for o in pieces:
+            if (text := reader.whole_text(o)) is not None: got.append((TEXT, text)); continue
             reader.feed(o)
             while m := reader.take(): got.append(m)
     except ProtocolError as e: return got,e.code

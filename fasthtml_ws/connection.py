@@ -6,13 +6,14 @@
 __all__ = ['log', 'Handler', 'RouteInfo', 'owner_of', 'Outgoing', 'Connection']
 
 # %% ../nbs/api/14_connection.ipynb #e0f8640b
-import asyncio, json, logging, threading, time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+import asyncio, json, logging, time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from functools import cached_property, lru_cache, partial
 from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutinefunction, isgenerator, isgeneratorfunction
 from itertools import count
 from math import inf
+from threading import get_ident
 from types import CoroutineType
 from typing import Any, Protocol
 import anyio, anyio.to_thread
@@ -31,7 +32,7 @@ from .policy import Policy
 from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_action, put_out
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, gone, limit_buffers, limit_reads, not_sent, sent, start_task, unsent, unwrapped
+from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, gone, limit_buffers, limit_reads, not_sent, run_now, sent, unsent, unwrapped
 from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
@@ -110,7 +111,7 @@ class Outgoing(WebSocket):
         self.route = route
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
         self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self, p.stall_timeout)
-        self._loop,self._thread = asyncio.get_running_loop(),threading.get_ident()
+        self._loop,self._thread = asyncio.get_running_loop(),get_ident()
         self._calls = route.hub.calls_of(self._loop)
 
     @cached_property
@@ -148,7 +149,7 @@ class Outgoing(WebSocket):
 
     def close(self, code:int=CloseCode.normal, reason:str|None=None)->Sent: # type: ignore[override]
         "Close after all that waits is sent; messages that are not handled yet are dropped"
-        if threading.get_ident()!=self._thread: return sent if self._calls.put(self.close, code, reason) else not_sent
+        if get_ident()!=self._thread: return sent if self._calls.put(self.close, code, reason) else not_sent
         if self.writer.status is not _open: return not_sent
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
         if self.held is not None:
@@ -175,8 +176,7 @@ class Outgoing(WebSocket):
         "Send what `d` is for this client; never raises"
         try:
             if self.held is None:
-                put = self.writer.put
-                for m in d.messages(self): put(m, in_task) # type: ignore[arg-type]
+                for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
             else:
                 for m in d.messages(self): self._hold(d.topic, d.publication.offset, m) # type: ignore[arg-type]
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
@@ -231,7 +231,7 @@ class Outgoing(WebSocket):
 
     def _put(self, m:Message)->Sent:
         if self.writer.status is not _open: return self._is_gone()
-        if threading.get_ident()==self._thread: return sent if self._put_here(m) else not_sent
+        if get_ident()==self._thread: return sent if self._put_here(m) else not_sent
         return sent if self._calls.put(self._put_here, m) else not_sent
 
     def _put_here(self, m:Message)->bool:
@@ -249,7 +249,7 @@ class Outgoing(WebSocket):
         self.route.hub.cut(self)
         self.application_state = WebSocketState.DISCONNECTED
         if self.writer.transport: self.writer.transport.abort()
-        else: self._cutting = start_task(self._take_back())
+        else: self._cutting = self._loop.create_task(self._take_back())
         self.writer.lost()
 
     async def _take_back(self)->None:
@@ -278,6 +278,7 @@ class Outgoing(WebSocket):
 # %% ../nbs/api/14_connection.ipynb #6a031836
 _ids = count(1)
 _conn_job = object()
+_row = .0002 # seconds that one client's messages may take until others have their turn
 _turns = 10 # turns of the loop in which a server surely has handed over what it has read
 
 class Connection(Outgoing):
@@ -294,6 +295,7 @@ class Connection(Outgoing):
     _spawned:set[asyncio.Task[Any]]|None = None
     _end_task:LastTask|None = None
     _jobs:list[Any]|tuple[()] = () # what waits for the worker; made when something does
+    _row_began = 0. # when the first of several messages that came together was looked at
     _at_once = False # was the last message handled before the reader went on?
     _heard = 0. # when the client last said something, or we were last done with it; kept if there is an `idle_timeout`
     _idle:asyncio.TimerHandle|None = None
@@ -335,7 +337,7 @@ class Connection(Outgoing):
         coro:Coroutine[Any,Any,Any], # What to run beside the handlers
     )->asyncio.Task[Any]|None: # None in a thread other than the loop's, and when the connection has ended already
         "Run `coro` in a task that ends with the connection"
-        if threading.get_ident()!=self._thread:
+        if get_ident()!=self._thread:
             if not self._calls.put(self.spawn, coro): coro.close()
             return None
         if self._end_task:
@@ -357,6 +359,7 @@ class Connection(Outgoing):
             await self._begin(seconds)
             if (server := find_server(self._receive, self.writer.send)) and self.route.at_handshake(server.config.loaded_app):
                 self._server = server
+                self._forget_handshake()
                 server.hand_over(self)
             else: await self._read()
         except asyncio.CancelledError:
@@ -365,6 +368,18 @@ class Connection(Outgoing):
         finally:
             if not self._server: await self._wait_for_end()
         return self._server is not None
+
+    def _forget_handshake(self)->None:
+        "Let go of what an ASGI app has for as long as it runs, and we can do without"
+        self._server.on_shutdown = self.writer.send = None
+        del self._receive,self._send
+        self.scope.pop('starlette.exception_handlers', None) # for the route, which has returned by then
+
+    @cached_property
+    def _receive(self)->Any: return self._server.receive # type: ignore[override]
+
+    @cached_property
+    def _send(self)->Any: return self._server.send # type: ignore[override]
 
     async def _begin(self, seconds:float|None)->None:
         if seconds is not None: self._expiry = self._loop.call_later(seconds, self.close, CloseCode.unauthorized, 'expired')
@@ -394,7 +409,7 @@ class Connection(Outgoing):
             self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it may stay until its network gives up')
             self._from_server,self._receive = self._receive,self._receive_apart
         self.writer.status = step(self.writer.status, 'accept')
-        at_shutdown(self._receive, self._server_ends) or at_shutdown(self.writer.send, self._server_ends)
+        at_shutdown(self._receive, self.shutdown) or at_shutdown(self.writer.send, self.shutdown)
         return True
 
     async def _receive_apart(self)->Any:
@@ -430,6 +445,7 @@ class Connection(Outgoing):
     )->bool: # False if there is no room for more; the server's `go_on` is called when there is
         "What the server calls where it can, in place of `_read`"
         if self._turn: self._turn.cancel(); self._turn = None
+        if (more := self._server.has_more) and not self._row_began: self._row_began = time.perf_counter()
         text = self._text(message if isinstance(message, str) else None)
         if text is not None:
             if self._jobs or self._intake.pace:
@@ -437,9 +453,9 @@ class Connection(Outgoing):
                 return False
             self._add(text)
         if self._intake.since is not None: self._count_turns(_turns)
-        if self._at_once and self._server.has_more:
-            self._at_once,self._retry = False,self._loop.call_soon(self._server.go_on)
-            return False
+        if self._row_began and (not more or time.perf_counter()-self._row_began > _row):
+            self._row_began = 0.
+            if more and self._at_once: self._at_once,self._retry = False,self._loop.call_soon(self._server.go_on); return False
         return True
 
     def _accept_early(self)->None:
@@ -551,12 +567,11 @@ class Connection(Outgoing):
         self._make_room()
 
     def _add(self, job:Any)->None:
-        if not self._jobs: self._jobs = []
-        self._jobs.append(job)
+        if self._jobs: self._jobs.append(job)
+        else: self._jobs = [job]
         if self._worker is None:
-            t = start_task(self._work(), loop=self._loop)
-            if t.done(): self._at_once = True
-            else: self._worker = t
+            if t := self._calls.eager.run(self._start): self._worker = t
+            else: self._at_once = True
 
     def _found_htmx(self)->None:
         if self.route.policy.placement=='raw': return
@@ -568,27 +583,46 @@ class Connection(Outgoing):
             if self._deaf or not self._retry: self._accept_early()
         elif self._room and not self._room.done(): self._room.set_result(None)
 
-    async def _work(self)->None:
+    def _start(self)->Coroutine[Any,Any,None]|None:
+        "Do the first job as far as it goes without waiting; what is left"
         _serving.set(self)
+        if self._jobs:
+            if (rest := self._do()) is not None: return self._work(rest)
+            self._check_session()
+            if self._jobs: return self._work()
+        self._done()
+        return None
+
+    def _do(self)->Coroutine[Any,Any,Any]|None:
+        job = self._jobs.pop(0) # type: ignore[union-attr]
+        if job is _conn_job: return self._open()
+        return self.line.handle(job, self._message) if self.line else self._handle(job)
+
+    async def _work(self, rest:Coroutine[Any,Any,Any]|None=None)->None:
+        "Finish a job, and do those that have come meanwhile"
         try:
-            while self._jobs:
-                job = self._jobs.pop(0)
-                if job is _conn_job: await self._open()
-                elif self.line: await self.line.handle(job, self._message)
-                else: await self._message(job)
+            while True:
+                if rest is not None: await rest
                 if self._early is not None or self._room: self._make_room()
                 self._check_session()
-                if self._jobs: await asyncio.sleep(0)
-        finally:
-            self._worker = None
-            if self._idle: self._heard = self._loop.time()
-            self._make_room()
+                if not self._jobs: break
+                await asyncio.sleep(0)
+                if not self._jobs: break
+                rest = self._do()
+        finally: self._done()
+
+    def _done(self)->None:
+        "There is nothing more to do"
+        self._worker = None
+        if not self._jobs: self._jobs = ()
+        if self._idle: self._heard = self._loop.time()
+        if self._early is not None or self._room: self._make_room()
 
     async def _open(self)->None:
         "Run `conn`; if that fails, no message is handled"
         h,secs = self.route.conn,self.route.policy.handshake_timeout
         try:
-            if h: await (self._lifecycle(h) if h.in_loop and not h.is_async else _in_time(self._lifecycle(h), secs)) # a generator is a stream
+            if h and (rest := run_now(self._lifecycle(h))): await (rest if h.in_loop and not h.is_async else _in_time(rest, secs)) # a generator is a stream
             await self._catch_up()
         except HandlerTimeout:
             assert h
@@ -647,12 +681,31 @@ class Connection(Outgoing):
         await self._finish(res)
 
     async def _message(self, text:str)->None:
+        if (rest := self._handle(text)) is not None: await rest
+
+    def _handle(self, text:str)->Coroutine[Any,Any,None]|None:
+        "Handle a message as far as that goes without waiting; what is left"
         h,p,secs = self.route.recv,None,self.route.policy.handler_timeout
         try:
             p = parse_payload(text, self.route.policy)
             if p.headers and not self.is_htmx: self._found_htmx()
-            if not h.in_loop: await self._call_in_thread(h, p, secs)
-            else: await (_in_time(self._call(h, p), secs) if secs else self._call(h, p))
+            if not h.in_loop: return self._settle(p, self._call_in_thread(h, p, secs))
+            if secs: return self._settle(p, _in_time(self._call(h, p), secs))
+            if h.plan.later: return self._settle(p, self._call(h, p))
+            res = h.func(**h.plan(self, p))
+            if type(res) is CoroutineType or isawaitable(res):
+                rest,res = begin(res)
+                if rest: return self._settle(p, self._finish(rest))
+            if res is not None:
+                if isasyncgen(res) or isgenerator(res): return self._settle(p, self._deliver(res))
+                if not isinstance(res, (bool,Sent)): self.send_html(res)
+        except (Exception,asyncio.CancelledError) as e: return self._settle(p, _raise(e))
+        return None
+
+    async def _settle(self, p:Payload|None, work:Coroutine[Any,Any,None])->None:
+        "Wait for `work`, and answer for a message that could not be handled"
+        h,secs = self.route.recv,self.route.policy.handler_timeout
+        try: await work
         except WebSocketException as e: self.close(e.code, e.reason)
         except MessageError as e:
             if isinstance(e, HandlerTimeout): log.warning('connection %d, route %s: %s took longer than %g s and was cancelled', self.id, self.route.path, h.plan.name, secs)
@@ -763,7 +816,7 @@ class Connection(Outgoing):
         if not t.cancelled() and (e := t.exception()) and not isinstance(e, Disconnected):
             log.error('connection %d, route %s: a spawned task failed', self.id, self.route.path, exc_info=e)
 
-    def _server_ends(self, code:int, reason:str, seconds:float|None)->None:
+    def shutdown(self, code:int, reason:str, seconds:float|None)->None:
         "Say goodbye after what waits, and handle what has arrived, for `seconds`"
         if seconds is not None: self._loop.call_later(seconds, self._too_late)
         if not self.is_open: return
@@ -816,13 +869,15 @@ async def _in_thread(f:Callable[[],Any], limiter:anyio.CapacityLimiter)->Any:
         if not t.cancelled(): t.exception()
         raise
 
-async def _in_time(work:Coroutine[Any,Any,Any], secs:float)->Any:
+async def _in_time(work:Awaitable[Any], secs:float)->Any:
     "Result of `work`, which is cancelled if it takes longer than `secs`"
     try:
         async with asyncio.timeout(secs) as limit: return await work
     except TimeoutError as e:
         if not limit.expired(): raise
         raise HandlerTimeout(f'This took longer than {secs:g} s and was stopped') from e
+
+async def _raise(e:BaseException)->None: raise e
 
 async def _take_cancel()->None:
     "Let a cancellation that is on its way arrive"

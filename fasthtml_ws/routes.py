@@ -7,7 +7,7 @@ __all__ = ['log', 'served', 'serve_defaults', 'Route', 'Hub', 'FastHTML', 'FastH
            'serve']
 
 # %% ../nbs/api/17_routes.ipynb #6a5f32af
-import gc, inspect, logging, os
+import gc, inspect, logging, os, sys, time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -208,7 +208,7 @@ class Hub(SharedSessions):
         if not self._loop:
             for path in _raw_sockets(self.app.router.routes):
                 log.warning('%s is a WebSocketRoute of its own: no Origin check, no `before` and no limit applies to it; make it an `app.ws`, or guard it yourself', path)
-            if os.environ.get(served): gc.collect(); gc.freeze()
+            if os.environ.get(served): _collect_once()
         await super().start()
 
     def add_route(self,
@@ -371,3 +371,22 @@ def _script(caller:Any)->str|None:
     if glb.get('__name__')=='__main__': return Path(glb.get('__file__', '')).stem
     if back and back.f_globals.get('__name__')=='__main__': return str(glb['__name__'])
     return None
+
+# %% ../nbs/api/17_routes.ipynb #c0113c70
+def _collect_once(
+    every:float=3600., # Seconds between two looks at everything
+)->None:
+    "From now on have the garbage collector look at what lives once, not with every full collection"
+    gc.collect()
+    gc.freeze()
+    if sys.version_info >= (3,14) or any(isinstance(o, _PutAside) for o in gc.callbacks): return
+    gc.callbacks.append(_PutAside(every))
+    young,middle,full = gc.get_threshold()
+    gc.set_threshold(young, middle, min(full, 3))
+
+class _PutAside:
+    def __init__(self, every:float): self._every,self._due = every,time.monotonic()+every
+    def __call__(self, phase:str, info:dict[str,int])->None:
+        if info['generation']<2: return
+        if phase=='stop': gc.freeze()
+        elif time.monotonic() >= self._due: self._due = time.monotonic()+self._every; gc.unfreeze()

@@ -164,6 +164,7 @@ class Goodbyes:
 # %% ../nbs/api/12_server.ipynb #dfc19a8c
 _last_look = .05 # seconds; long enough for the event loop to see what has come
 _at_once = 100 # frames that are looked at before others have a turn
+_in_silence = CloseCode.abnormal,''
 _later:dict[str,Any] = {} # stands for a message when whoever gets them wants no more for now
 _connecting,_open,_closing,_closed = State # Python 3.11 takes a while to find a member of an Enum by its name
 
@@ -187,7 +188,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._key,self._extensions = b'','' # of the answer to the handshake
         self._answer:tuple[int,list[tuple[bytes,bytes]],bytes]|None = None # the app's own, with which it refuses
         self._ready:dict[str,Any]|None = None # the next message for the app
-        self._heard:tuple[int,str] = CloseCode.abnormal,'' # how the peer has ended it
+        self._heard:tuple[int,str] = _in_silence # how the peer has ended it
         self._end:dict[str,Any]|None = None # the last message for the app
         self._told = self._deaf = False # has the app got that? Is nothing read any more?
         self._waiter:asyncio.Future[None]|None = None # the app's `receive`
@@ -223,21 +224,25 @@ class WebSocketProtocol(asyncio.Protocol):
         if getattr(old, 'parser', None): old.parser = None # the two hold each other, and would be left for the garbage collector
         self._trace('connection made')
 
+    def eof_received(self)->bool: # Does the line stay open?
+        "The peer has hung up. So do we, in its turn: thousands may do it at once"
+        self._goodbyes.put(self.transport.close)
+        return not is_ssl(self.transport) # asyncio's TLS closes anyway, and complains
+
     def connection_lost(self, exc:Exception|None)->None:
         "The line is gone"
+        has_more = self.state is _open and not self._deaf
+        self.state = step(self.state, 'lost')
+        self.read_stopped = self.write_paused = False
+        if self._senders: self._wake_senders()
+        self._goodbyes.put(self._lost, has_more)
+
+    def _lost(self, has_more:bool)->None:
         self.stop_keepalive()
         for o in (self.close_timer, self._cut_timer):
             if o: o.cancel()
         self.close_timer = self._cut_timer = self.on_shutdown = None # whom it calls holds this protocol in turn
-        has_more = self.state is _open and not self._deaf
-        self.state = step(self.state, 'lost')
-        self.read_stopped = self.write_paused = False
-        self._wake_senders()
         self._trace('connection lost')
-        if exc is None: self.transport.close()
-        self._goodbyes.put(self._lost, has_more)
-
-    def _lost(self, has_more:bool)->None:
         if has_more: self._read() # what came before that is for the app
         else: self._over(*self._heard)
         self.server_state.connections.discard(self)
@@ -262,6 +267,9 @@ class WebSocketProtocol(asyncio.Protocol):
         if self.pong_timer is not None: self.heard_at = self.loop.time()
         if self._deaf: return
         if self.scope is None: self._request(data); return
+        if self._owner is not None and self._ready is None and not self.read_stopped and (text := self.reader.whole_text(data)) is not None:
+            if not self._owner.heard(text): self._ready = _later
+            return
         self.reader.feed(data)
         if self._ready is None and self.state is not _connecting: self._read()
         else: self._stop_reading()
@@ -295,10 +303,11 @@ class WebSocketProtocol(asyncio.Protocol):
         return {'type':'websocket.receive', 'text' if op==TEXT else 'bytes':what}
 
     def hand_over(self,
-        owner:Any, # `heard(message)`, text or bytes: is False if it wants no more until `go_on`; `ended()`, once, after the last message
+        owner:Any, # `heard(message)`, text or bytes: is False if it wants no more until `go_on`; `ended()`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
     )->None:
         "From now on `owner` gets what comes, by calls; the app may return"
         m,self._ready,self._handed_over = self._ready,None,True
+        self.scope['extensions'] = {} # of an answer to the handshake
         if self._end is not None: owner.ended(); return
         self._owner = owner
         if m and not owner.heard(m.get('text', m.get('bytes'))): self._ready = _later
@@ -541,9 +550,9 @@ class WebSocketProtocol(asyncio.Protocol):
         reason = retry_reason(next(delays))
         self.stop_keepalive()
         self._cut_timer = self.loop.call_at(cut_at, self.transport.abort)
-        if self.on_shutdown:
+        if say := getattr(self._owner, 'shutdown', None) or self.on_shutdown:
             left = None if self.config.timeout_graceful_shutdown is None else max(cut_at-self.loop.time(), 0)
-            try: self.on_shutdown(CloseCode.service_restart, reason, left); return
+            try: say(CloseCode.service_restart, reason, left); return
             except Exception: log.exception('the goodbye to a client failed')
         if self.state is _open: self._leave(CloseCode.service_restart)
         elif self.state is _connecting: self._fail()

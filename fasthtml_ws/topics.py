@@ -117,9 +117,10 @@ class Fanout:
     def __init__(self,
         again:Callable[[Callable[[],None]],Any], # Call something soon, in a task, after others had their turn
         slice:int=100, # Deliveries between two turns of others
+        few:int=8, # Members that are served at once
     ):
         self.pending:deque[tuple[Delivery,dict[Any,None]]] = deque()
-        self._again,self._slice,self._running = again,slice,False
+        self._again,self._slice,self._few,self._running = again,slice,few,False
 
     def put(self,
         p:Delivery, # What to deliver
@@ -127,17 +128,19 @@ class Fanout:
         in_task:bool=True, # Does a task run now?
     )->None:
         "Deliver now, or behind what is being delivered"
-        if not self.pending and len(members)<=self._slice:
+        if not self.pending and len(members)<=self._few:
             for m in list(members): m.deliver(p, in_task)
         elif members:
             self.pending.append((p, dict.fromkeys(reversed(members)))) # `popitem` takes from the end
-            if not self._running: self._run(in_task)
+            if not self._running: self._running = True; self._again(self._run)
 
     def _run(self, in_task:bool=True)->None:
         "Deliver one slice"
         n,self._running = self._slice,True
         while n>0 and self.pending:
             p,left = self.pending[0]
+            if len(self.pending)==1: # nothing to serve together with it
+                while n>0 and left: n -= 1; left.popitem()[0].deliver(p, in_task)
             behind = list(islice(self.pending, 1, self.together))
             while n>0 and left:
                 m,_ = left.popitem()

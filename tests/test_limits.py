@@ -10,6 +10,7 @@ from fasthtml_ws import connection
 from fasthtml_ws.errors import CloseCode, HandlerTimeout, TooManyTopics
 from fasthtml_ws.limits import Intake, Pace
 from fasthtml_ws.policy import Policy
+from fasthtml_ws.transport import Eager
 from tests.kit import *
 from tests.proofs import flood
 
@@ -184,20 +185,18 @@ def test_what_one_read_brings_is_bounded(web, loop):
     assert s.call(size)<=32_768
 
 
-class Ended:
-    "A task that ended before it was looked at, as an eager one does whose coroutine has nothing to wait for"
-    def done(self): return True
-
-def eager(coro, loop=None):
-    try: fut = coro.send(None)
-    except StopIteration: return Ended()
+def eager(self, f, *args):
+    "As a task of Python 3.12 does whose coroutine has nothing to wait for"
+    if (rest := f(*args)) is None: return
+    try: fut = rest.send(None)
+    except StopIteration: return
     raise AssertionError(f'this handler has to wait, for {fut!r}')
 
 
 @each_class
 def test_others_get_a_turn_where_tasks_begin_at_once(web, ws, monkeypatch):
     "As they do from Python 3.12 on: the worker is done before the reader goes on"
-    monkeypatch.setattr(connection, 'start_task', eager)
+    monkeypatch.setattr(Eager, 'run', eager)
     seen = turns(web, ws=ws)
     assert seen.count('message')==200 and not between(seen)
 
@@ -431,7 +430,7 @@ def test_client_that_is_throttled_for_three_ping_periods_and_catches_up_stays(we
 @pytest.mark.parametrize('tasks', ['usual','eager'])
 def test_flood_that_only_the_work_holds_back_ends_with_1013_as_well(web, ws, loop, tasks, monkeypatch):
     "No limit is passed, but its pong stands behind seconds of work"
-    if tasks=='eager': monkeypatch.setattr(connection, 'start_task', eager)
+    if tasks=='eager': monkeypatch.setattr(Eager, 'run', eager)
     seen = []
     async def recv(n:int): time.sleep(.002); seen.append(n)
     app,_ = limited(web, 'app', recv, dict(ws=ws, loop=loop, **pings), throttle_timeout=.2)

@@ -206,7 +206,7 @@ class World:
         p = Policy(user=lambda ws: ws.scope['session'].get('user') or None, conflate=self.conflate, outbox_messages=self.box, page_cursor=page_age)
         self.app = app = FastHTML(secret_key=secret, policy=p, broker=self.broker)
         self.hub = app.hub
-        self.hub.fanout._slice = 2
+        self.hub.fanout._slice = self.hub.fanout._few = 2
         self.hub.view('who')(lambda data, ws: Div(f"p{data['n']} for {ws.scope['line'].user};", id=f"v{data['n']}"))
         async def conn(ws, recovered:bool|None):
             line = ws.scope['line']

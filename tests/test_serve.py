@@ -122,6 +122,31 @@ def test_what_is_there_at_the_start_is_frozen(script):
     assert 'frozen 0 None' in s.said()
 
 
+def test_what_lives_is_looked_at_once_and_all_of_it_once_in_a_while():
+    "A cycle that was put aside while it was needed is freed with the next look at everything"
+    code = '''
+import gc, weakref
+from fasthtml_ws.routes import _collect_once
+class Node: pass
+node = Node(); node.me = node
+gone = weakref.ref(node)
+_collect_once()
+for _ in range(2): _collect_once() # as a second app in the process would
+print(len(gc.callbacks), gc.get_threshold()[2])
+many = [[] for _ in range(50_000)]
+gc.collect()
+print(gc.get_freeze_count()>50_000, len(gc.get_objects(2)))
+del node
+gc.collect()
+print(gone() is None)
+gc.callbacks[-1]._due = 0 # an hour later
+gc.collect()
+print(gone() is None, gc.get_freeze_count()>50_000)
+'''
+    res = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=start_s)
+    assert res.stdout.split()==['1','3', 'True','0', 'False', 'True','True'], res.stdout+res.stderr
+
+
 def test_sigterm_closes_open_sockets(script):
     s = script('serve(port={port}, reload=False)')
     s.echo()

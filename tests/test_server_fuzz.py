@@ -1,11 +1,13 @@
 "Our class for uvicorn in memory, fed with the streams of test_frames.py: what it answers is what the slow reader says it should."
 import asyncio, random
+from collections import Counter
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from fasthtml_ws.frames import BINARY, CLOSE, PING, PONG, TEXT, close_frame, server_frame
 from fasthtml_ws.server import WebSocketProtocol
+from fasthtml_ws.transport import run_now
 from tests.test_asgi import frames_of, hello
 from tests.test_frames import max_size, slow, some_pieces, some_stream
 
@@ -31,12 +33,24 @@ class Line(asyncio.Transport):
     abort = close
 
 
+class Echo:
+    "What an app may hand its connection over to"
+    def __init__(self, p, send, r, told): self.p,self.send,self.r,self.told = p,send,r,told
+    def ended(self): self.told.append(self.p._end['code'])
+    def heard(self, what):
+        run_now(self.send({'type':'websocket.send', 'text' if isinstance(what, str) else 'bytes':what}))
+        if self.r.random()<.7: return True
+        asyncio.get_running_loop().call_soon(self.p.go_on)
+        return False
+
+
 async def talk(pieces, r):
-    "What an echo app answers to `pieces`, which come now and then"
-    told = []
+    "What an echo app answers to `pieces`, which come now and then; every other one is called"
+    told,called = [],r.random()<.5
     async def echo(scope, receive, send):
         assert (await receive())['type']=='websocket.connect'
         await send({'type':'websocket.accept'})
+        if called: return p.hand_over(Echo(p, send, r, told))
         while (m := await receive())['type']=='websocket.receive':
             if r.random()<.3: await asyncio.sleep(0)
             await send(m | {'type':'websocket.send'})
@@ -85,4 +99,5 @@ async def look(seed):
 def test_random_streams_are_answered_as_they_should_be():
     async def main(): return [await look(seed) for seed in range(3000)]
     codes = asyncio.run(main())
+    print(Counter(map(int, codes)))
     assert {1002, 1006, 1007, 1009} <= set(codes)

@@ -64,7 +64,7 @@ def test_publications_and_sends_come_in_the_order_of_the_calls(web):
     "Also for those that a fan-out in slices has not reached yet"
     app,conns = room(web)
     s = web.serve(app)
-    app.hub.fanout._slice = 2
+    app.hub.fanout._slice = app.hub.fanout._few = 2
     cs = [join(web, conns, 't')[0] for _ in range(7)]
     def go():
         for i in range(3):
@@ -79,7 +79,7 @@ def test_close_comes_after_what_was_published_before(web):
     "Also where the fan-out has not come yet"
     app,conns = room(web)
     s = web.serve(app)
-    app.hub.fanout._slice = 1
+    app.hub.fanout._slice = app.hub.fanout._few = 1
     cs = [join(web, conns, 't')[0] for _ in range(4)]
     def go():
         app.hub.publish('t', 'last words')
@@ -201,7 +201,7 @@ def test_nothing_that_was_queued_comes_after_leaving(web):
 def test_nothing_of_a_fan_out_that_was_going_on_comes_after_leaving(web):
     app,conns = room(web)
     s = web.serve(app)
-    app.hub.fanout._slice = 1
+    app.hub.fanout._slice = app.hub.fanout._few = 1
     cs = [join(web, conns, 't', 'u')[0] for _ in range(4)]
     def go():
         app.hub.publish('t', 't'); app.hub.publish('u', 'u')
@@ -366,7 +366,7 @@ def test_policy_user_that_fails_costs_its_connection_and_leaves_nothing(web):
 def test_what_is_changed_after_publish_does_not_leak_in(web):
     app,conns = room(web)
     s = web.serve(app)
-    app.hub.fanout._slice = 1
+    app.hub.fanout._slice = app.hub.fanout._few = 1
     cs = [join(web, conns, 't', browser=i%2==0)[0] for i in range(4)]
     ft,data = web.lib.Div('before', id='x'),{'n':['before']}
     @app.hub.view('v')

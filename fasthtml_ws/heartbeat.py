@@ -40,7 +40,7 @@ class Heartbeat:
         "Look at the next part"
         part = self._parts[self._next]
         self._next = (self._next+1) % self.parts
-        for conn,before in part.items():
+        for conn,before in list(part.items()): # who is found to be gone is discarded
             w = conn.writer
             if w.written==before: w.put_idle(_alive)
             else: part[conn] = w.written

@@ -85,6 +85,22 @@ def test_a_client_that_takes_nothing_is_not_sent_heartbeats(web):
     while len(s.html)<20: s.read()
 
 
+def test_those_who_are_found_to_be_gone_hold_nobody_up(web):
+    "Lines that are dead already, which the server has not been told"
+    app = idle_app(web, heartbeat=60)
+    srv = web.serve(app, ws='fasthtml_ws.server:WebSocketProtocol')
+    s = [Script(web).open() for _ in range(6)]
+    conns = list(app.hub.connections)
+    def go():
+        for o in (0, 2, 3): conns[o].writer.transport.abort()
+        for _ in range(app.hub.heart.parts*2): app.hub.heart.look()
+        return [o.is_open for o in conns]
+    assert srv.call(go)==[False,True,False,False,True,True]
+    for o in (1, 4, 5):
+        while not s[o].beats: s[o].read()
+    until(lambda: len(app.hub.connections)==3)
+
+
 @pytest.mark.parametrize('ws', ['websockets','websockets-sansio','wsproto'])
 def test_under_other_classes_of_the_server(web, ws):
     web.serve(idle_app(web, heartbeat=.2), ws=ws)

@@ -2,7 +2,7 @@
 
 Under uvicorn's own class everything runs in a task. So each case here runs under both, and what the client gets, what the handlers see and in which order it happens has to be the same.
 """
-import asyncio, contextvars, gc, re, weakref
+import asyncio, contextvars, gc, re, time, weakref
 
 import pytest
 from starlette.applications import Starlette
@@ -277,3 +277,43 @@ def test_what_waits_for_the_same_client_is_written_in_one_go(web, monkeypatch):
         got = [c.recv() for _ in range(6)]
         assert [re.search(r'>(\d)\.<', o)[1] for o in got[:5]]==list('01234') and 'x'*5000 in got[5]
     assert sum(sizes)==900 and len(sizes)<700
+
+
+@pytest.mark.parametrize('work', [0, .001])
+def test_messages_that_come_together_share_a_turn_while_they_are_quick(web, work):
+    "Past a fifth of a millisecond the others have theirs"
+    app,seen = direct(web),[]
+    @app.ws('/ws')
+    async def recv(n:int):
+        seen.append('message')
+        asyncio.get_running_loop().call_soon(seen.append, 'turn')
+        if work: time.sleep(work)
+        if n: return 'last'
+    c = web.connect()
+    c.sock.sendall(b''.join(client_frame(TEXT, b'{"n":%d}' % (i==99)) for i in range(100)))
+    assert c.recv().strip()=='last' and seen.count('message')==100
+    rows = [len(o) for o in ' '.join(seen).replace('turn', '|').replace('message', 'm').replace(' ', '').split('|') if o]
+    assert max(rows[2:])==1 and max(rows)<=3 if work else max(rows)>1, rows # the first few end what a task has begun
+
+
+def test_thousands_may_hang_up_at_once(web, monkeypatch):
+    "Their lines are let go some in each turn of the loop, though the server hears of all in one"
+    from fasthtml_ws.server import WebSocketProtocol
+    lost,seen = WebSocketProtocol.connection_lost,[]
+    monkeypatch.setattr(WebSocketProtocol, 'connection_lost', lambda p,e: (seen.append('lost'), lost(p, e))[1])
+    app = direct(web)
+    app.ws('/ws')(_quiet)
+    clients = [web.connect() for _ in range(120)]
+    until(lambda: len(app.hub.connections)==120)
+    s = web.servers[0]
+    def tick():
+        seen.append('turn')
+        if app.hub.connections: s.loop.call_soon(tick)
+    def all_leave():
+        for c in clients: c.sock.close()
+        time.sleep(.05)
+        tick()
+    s.call(all_leave)
+    until(lambda: not app.hub.connections)
+    together = [len(o) for o in ' '.join(seen).replace('turn', '|').replace('lost', 'l').replace(' ', '').split('|')]
+    assert seen.count('lost')==120 and max(together)<=50

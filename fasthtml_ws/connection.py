@@ -175,10 +175,11 @@ class Outgoing(WebSocket):
     )->None:
         "Send what `d` is for this client; never raises"
         try:
+            ms = self.is_htmx and d.shared or d.messages(self) # type: ignore[arg-type]
             if self.held is None:
-                for m in d.messages(self): self.writer.put(m, in_task) # type: ignore[arg-type]
+                for m in ms: self.writer.put(m, in_task)
             else:
-                for m in d.messages(self): self._hold(d.topic, d.publication.offset, m) # type: ignore[arg-type]
+                for m in ms: self._hold(d.topic, d.publication.offset, m)
         except Exception: log.exception('route %s: what was published to %r could not be given to a client', self.route.path, d.topic)
 
     def deliver_all(self,
@@ -186,9 +187,11 @@ class Outgoing(WebSocket):
         in_task:bool|None=None, # As `Writer.put` wants it
     )->None:
         "`deliver` for several"
-        if self.held is not None or any(d.view for d in ds): # a view is rendered here, and may fail
-            for d in ds: self.deliver(d, in_task)
-        else: self.writer.put_all([m for d in ds for m in d.messages(self)], in_task) # type: ignore[arg-type]
+        if self.held is None and not any(d.view for d in ds): # a view is rendered here, may fail, and may publish in its turn
+            try: ms = [m for d in ds for m in d.messages(self)] # type: ignore[arg-type]
+            except Exception: pass # `deliver` meets it again, and says which it was
+            else: return self.writer.put_all(ms, in_task)
+        for d in ds: self.deliver(d, in_task)
 
     def subscribe(self, topic:str)->Any: # May be awaited, until it is subscribed with every kind of broker
         "From now on send this client what is published to `topic`"
@@ -404,7 +407,8 @@ class Connection(Outgoing):
         self._send = self.writer.send = unwrapped(self._send)
         self.writer.wire = find_wire(self.writer.send)
         self.writer.transport = t = find_transport(self._receive) or find_transport(self.writer.send)
-        if t: limit_buffers(t, self.route.policy.send_buffer); limit_reads(t)
+        if t:
+            if not t.is_closing(): limit_buffers(t, self.route.policy.send_buffer); limit_reads(t)
         elif not isinstance(getattr(self._receive, '__self__', None), MemoryObjectReceiveStream): # Starlette's test client, which has nothing to abort
             self.route.hub.warn_once('abort', 'this server gives no way to abort a client that takes nothing; what waits for it is dropped, and it may stay until its network gives up')
             self._from_server,self._receive = self._receive,self._receive_apart

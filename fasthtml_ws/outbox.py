@@ -14,7 +14,7 @@ from .frames import TEXT, packed_frame, server_frame
 # %% ../nbs/api/08_outbox.ipynb #084dfd9b
 class Message:
     "One frame that goes out"
-    __slots__ = ('asgi','size','topic','_effect','_frame','_packed')
+    __slots__ = ('asgi','size','topic','ready','_effect','_packed')
     def __init__(self,
         asgi:dict[str,Any], # What the server is given
         size:int=0, # Bytes of it
@@ -22,16 +22,14 @@ class Message:
     ):
         self.asgi,self.size,self.topic = asgi,size,topic
         self._effect:Effect|None = None
-        self._frame:bytes|None = None
+        self.ready = b'' # `frame`, once it is made
         self._packed:dict[int,bytes]|None = None
 
     @property
     def frame(self)->bytes: # Empty if it is no text
         "What goes over the wire, for transports that take that"
-        if self._frame is None:
-            text = self.asgi.get('text')
-            self._frame = server_frame(TEXT, text.encode()) if text is not None else b''
-        return self._frame
+        if not self.ready and (text := self.asgi.get('text')) is not None: self.ready = server_frame(TEXT, text.encode())
+        return self.ready
 
     def packed(self,
         bits:int, # Window of the client, from `agree`

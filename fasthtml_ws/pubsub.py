@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from math import inf
+from operator import attrgetter
 from typing import Any
 from .broker import Broker, History, MemoryBroker, Position, Publication, check_topic, ended_topic
 from .cursor import Ended, Resume, Signer, fingerprint
@@ -23,7 +24,7 @@ from .policy import Policy
 from .render import appends_without_id, place_for_all, render
 from .sqlite import SQLiteBroker
 from .topics import Delivery, Fanout, Topics, View
-from .transport import Calls, LastTask, begin, current_task, run_now
+from .transport import Calls, LastTask, Rest, begin, current_task, run_now
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -37,6 +38,7 @@ class Published:
     def __await__(self)->Generator[Any,Any,Position]:
         if self._future: return (yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()) # who awaits may be cancelled, not what is published
         assert self._position
+        yield # a turn of the loop: what is published in one goes out in the next
         return self._position
 
     def result(self,
@@ -110,6 +112,7 @@ def process_count()->int: # As far as the environment and the command line tell
 
 # %% ../nbs/api/13_pubsub.ipynb #1ca19fc7
 _everyone = '@all'
+_is_htmx = attrgetter('is_htmx')
 session_id = 'ws_id' # Key in the session under which it has its name
 
 async def _call(f:Callable[[],None])->None: f()
@@ -332,14 +335,22 @@ class Members(PubSub):
             future = Future()
             if not self.calls_of(self._loop).put(self._publish_here, p, future): future.set_exception(RuntimeError('the event loop of this app has ended'))
             return Published(future=future)
-        done = future or Future()
-        async def go()->None:
-            try: done.set_result(await self.broker.publish(p))
-            except Exception as e:
-                log.error('publishing to %r failed', p.topic, exc_info=e) # whoever publishes need not await
-                done.set_exception(e)
-        self._now(go())
+        try: rest,at = begin(self.broker.publish(p))
+        except Exception as e: self._not_published(p, e, done := future or Future())
+        else:
+            if rest is None and future is None: return Published(at)
+            done = future or Future()
+            if rest is None: done.set_result(at)
+            else: self._now(self._finish(p, rest, done))
         return Published(future=done)
+
+    async def _finish(self, p:Publication, rest:Rest, done:'Future[Position]')->None:
+        try: done.set_result(await rest)
+        except Exception as e: self._not_published(p, e, done)
+
+    def _not_published(self, p:Publication, e:Exception, done:'Future[Position]')->None:
+        log.error('publishing to %r failed', p.topic, exc_info=e) # whoever publishes need not await
+        done.set_exception(e)
 
     def check_ids(self,
         p:Publication, # That is replayed
@@ -462,7 +473,10 @@ class Publishing(Members):
 
     def _publish(self, topic:str, content:tuple[Any,...], exclude:Any, view:str|None, data:Any)->Published:
         if view is not None and view not in self.views: raise ConfigError(f'no view is called {view!r}; register one with `@hub.view({view!r})`')
-        if view is None: frames,raw = place_for_all(content),render(content, self.indent) if self._has_raw(topic) else None
+        if view is None:
+            frames,raw = place_for_all(content),render(content, self.indent) if self._has_raw(topic) else None
+            for f in frames:
+                for o in f: o.isascii() or o.encode() # half a surrogate pair would fail for each reader, and where nobody sees it
         else: frames,raw = (),None
         if data is not None: data = json.loads(json.dumps(data))
         p = Publication(topic, frames, raw, view, data, exclude.client_id if exclude is not None else None, cause_of_publication())
@@ -470,4 +484,4 @@ class Publishing(Members):
 
     def _has_raw(self, topic:str)->bool:
         if self._loop and threading.get_ident()!=self._thread: return True # members may change before it is delivered
-        return not self.broker.local or any(not c.is_htmx for c in self._readers(topic))
+        return not self.broker.local or not all(map(_is_htmx, self._readers(topic)))

@@ -222,7 +222,6 @@ class WebSocketProtocol(asyncio.Protocol):
         self.server_state.connections.add(self)
         old,self.transport = transport.get_protocol(),transport
         if getattr(old, 'parser', None): old.parser = None # the two hold each other, and would be left for the garbage collector
-        self._trace('connection made')
 
     def eof_received(self)->bool: # Does the line stay open?
         "The peer has hung up. So do we, in its turn: thousands may do it at once"
@@ -242,10 +241,10 @@ class WebSocketProtocol(asyncio.Protocol):
         for o in (self.close_timer, self._cut_timer):
             if o: o.cancel()
         self.close_timer = self._cut_timer = self.on_shutdown = None # whom it calls holds this protocol in turn
+        self.server_state.connections.discard(self)
         self._trace('connection lost')
         if has_more: self._read() # what came before that is for the app
         else: self._over(*self._heard)
-        self.server_state.connections.discard(self)
 
     @property
     def _goodbyes(self)->Goodbyes:
@@ -253,9 +252,9 @@ class WebSocketProtocol(asyncio.Protocol):
         return self.server_state.goodbyes
 
     def _trace(self, what:str)->None:
-        if log.level <= TRACE_LOG_LEVEL:
-            addr = get_remote_addr(self.transport)
-            log.log(TRACE_LOG_LEVEL, '%sWebSocket %s', '%s:%d - ' % addr if addr else '', what)
+        if log.isEnabledFor(TRACE_LOG_LEVEL):
+            client = self.scope and self.scope['client']
+            log.log(TRACE_LOG_LEVEL, '%sWebSocket %s', '%s:%d - ' % client if client else '', what)
 
     def _info(self, what:Any)->None:
         if log.isEnabledFor(logging.INFO): log.info('%s - "WebSocket %s" %s', get_client_addr(self.scope), get_path_with_query_string(self.scope), what)
@@ -377,16 +376,22 @@ class WebSocketProtocol(asyncio.Protocol):
         else: raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{message['type']}'.")
 
     def write_message(self,
-        *ms:Message, # Whose frames are made once for all who get them
-    )->bool: # False if one is no text, or `send` would wait or fail
+        m:Message, # Whose frame is made once for all who get it
+    )->bool: # False if it is no text, or `send` would wait or fail
         "`send` for what is framed already"
         if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
-        if len(ms)==1: data = ms[0].packed(self.window) if self.window else ms[0].frame
-        else:
-            frames = [m.packed(self.window) if self.window else m.frame for m in ms]
-            data = b''.join(frames) if all(frames) else b''
-        if data: self.transport.write(data)
-        return bool(data)
+        if not (data := m.packed(self.window) if self.window else m.ready or m.frame): return False
+        self.transport.write(data)
+        return True
+
+    def write_messages(self,
+        ms:list[Message], # Of which none is written if one cannot be
+    )->bool:
+        "`write_message` for several, in one write"
+        if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
+        if not all(frames := [m.packed(self.window) if self.window else m.frame for m in ms]): return False
+        self.transport.write(b''.join(frames))
+        return True
 
     def pause_writing(self)->None:
         "More is unwritten than may be"
@@ -416,6 +421,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.scope = self._scope(target, headers)
         self.reader.feed(rest)
         self._ready = {'type':'websocket.connect'}
+        self._trace('connection made')
         self.wait_for(self.loop.create_task(self.run_asgi()))
 
     def _scope(self, target:bytes, headers:list[tuple[bytes,bytes]])->dict[str,Any]:

@@ -74,12 +74,13 @@ class View:
 
 class Delivery:
     "One publication on its way to its subscribers"
-    __slots__ = ('publication','view','indent','_made','_shared')
+    __slots__ = ('publication','view','indent','shared','_made','_is_shared')
     def __init__(self, publication:Publication, view:View|None=None, indent:bool=True):
         self.publication,self.view,self.indent = publication,view,indent
         self._made:dict[Hashable,list[Message]] = {}
         f = publication.frames # the owner's selector stands between the parts of a frame
-        self._shared = 'all' if not view and len(f)==1 and len(f[0])==1 else '' # key of what every browser gets
+        self._is_shared = not view and len(f)==1 and len(f[0])==1
+        self.shared:list[Message]|None = None # what every browser gets, once it is made
 
     @property
     def topic(self)->str:
@@ -90,12 +91,14 @@ class Delivery:
         viewer:Viewer, # Who gets it
     )->list[Message]: # Shared with all who get the same
         "What `viewer` gets"
-        key = self._shared if self._shared and viewer.is_htmx else self._key(viewer)
+        if self.shared is not None and viewer.is_htmx: return self.shared
+        key = self._key(viewer)
         if (res := self._made.get(key)) is None:
             texts,p = self._texts(viewer),self.publication
             if viewer.is_htmx and p.position: texts = with_position(texts, p.offset)
             res = [text_message(o, self.topic) for o in texts]
             if key is not None: self._made[key] = res
+            if self._is_shared and viewer.is_htmx: self.shared = res
         return res
 
     def _key(self, viewer:Viewer)->Hashable: # None for what nobody else gets
@@ -114,13 +117,15 @@ class Delivery:
 class Fanout:
     "Deliveries in the order in which they came, in slices"
     together = 8 # Deliveries of which one member gets its share at once
+    most = 64 # Deliveries that wait; past it the oldest go out at once, and whoever publishes waits for that
     def __init__(self,
         again:Callable[[Callable[[],None]],Any], # Call something soon, in a task, after others had their turn
         slice:int=100, # Deliveries between two turns of others
         few:int=8, # Members that are served at once
     ):
         self.pending:deque[tuple[Delivery,dict[Any,None]]] = deque()
-        self._again,self._slice,self._few,self._running = again,slice,few,False
+        self._again,self._slice,self._few = again,slice,few
+        self._running = self._busy = False # is a slice on its way? Is something delivered just now, by a view that publishes in its turn?
 
     def put(self,
         p:Delivery, # What to deliver
@@ -128,38 +133,51 @@ class Fanout:
         in_task:bool=True, # Does a task run now?
     )->None:
         "Deliver now, or behind what is being delivered"
-        if not self.pending and len(members)<=self._few:
-            for m in list(members): m.deliver(p, in_task)
+        if not self.pending and len(members)<=self._few and not self._busy:
+            self._busy = True
+            try:
+                for m in list(members): m.deliver(p, in_task)
+            finally: self._busy = False
         elif members:
             self.pending.append((p, dict.fromkeys(reversed(members)))) # `popitem` takes from the end
             if not self._running: self._running = True; self._again(self._run)
+            if len(self.pending)>self.most and not self._busy: self._deliver(1 + len(self.pending[0][1])*self.together, in_task)
 
-    def _run(self, in_task:bool=True)->None:
-        "Deliver one slice"
-        n,self._running = self._slice,True
-        while n>0 and self.pending:
-            p,left = self.pending[0]
-            if len(self.pending)==1: # nothing to serve together with it
-                while n>0 and left: n -= 1; left.popitem()[0].deliver(p, in_task)
-            behind = list(islice(self.pending, 1, self.together))
-            while n>0 and left:
-                m,_ = left.popitem()
-                n -= 1
-                also = [o for o,members in behind if m in members]
-                if not also: m.deliver(p, in_task); continue
-                for _,members in behind: members.pop(m, None)
-                m.deliver_all([p, *also], in_task)
-                n -= len(also)
-            if not left: self.pending.popleft()
-        self._running = bool(self.pending)
-        if self._running: self._again(self._run)
+    def _run(self)->None:
+        try: self._deliver(self._slice, True)
+        finally:
+            self._running = bool(self.pending)
+            if self._running: self._again(self._run)
+
+    def _deliver(self, n:int, in_task:bool)->None:
+        "Deliver `n` times"
+        self._busy = True
+        try:
+            while n>0 and self.pending:
+                p,left = self.pending[0]
+                if len(self.pending)==1: # nothing to serve together with it
+                    while n>0 and left: n -= 1; left.popitem()[0].deliver(p, in_task)
+                behind = list(islice(self.pending, 1, self.together))
+                while n>0 and left:
+                    m,_ = left.popitem()
+                    n -= 1
+                    also = [o for o,members in behind if m in members]
+                    if not also: m.deliver(p, in_task); continue
+                    for _,members in behind: members.pop(m, None)
+                    m.deliver_all([p, *also], in_task)
+                    n -= len(also)
+                if not left: self.pending.popleft()
+        finally: self._busy = False
 
     def catch_up(self, member:Hashable)->None:
         "Deliver at once whatever `member` is still waiting for"
-        for p,left in list(self.pending):
-            if member in left:
-                del left[member]
-                member.deliver(p, None) # type: ignore[attr-defined]
+        busy,self._busy = self._busy,True
+        try:
+            for p,left in list(self.pending):
+                if member in left:
+                    del left[member]
+                    member.deliver(p, None) # type: ignore[attr-defined]
+        finally: self._busy = busy
 
     def forget(self, member:Hashable, topic:str|None=None)->None:
         "Deliver no more of `topic` to `member`; of no topic, if None"

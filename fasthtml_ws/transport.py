@@ -187,7 +187,10 @@ def find_wire(
 
 class Wire(Protocol):
     "What takes frames that are ready"
-    def write_message(self, *ms:Message)->bool: # False if it cannot now, or not those
+    def write_message(self, m:Message)->bool: # False if it cannot now, or not this one
+        "Write a whole message"
+        ...
+    def write_messages(self, ms:list[Message])->bool: # False if it can't write all of them now
         "Write whole messages in one go"
         ...
     async def send(self, message:dict[str,Any])->None: "ASGI's `send`"
@@ -197,10 +200,14 @@ class _Sansio:
     __slots__ = ('_p','send')
     def __init__(self, protocol:Any): self._p,self.send = protocol,protocol.send
 
-    def write_message(self, *ms:Message)->bool:
+    def write_message(self, m:Message)->bool: return self._write(m.frame)
+
+    def write_messages(self, ms:list[Message])->bool: return all(m.frame for m in ms) and self._write(b''.join([m.frame for m in ms]))
+
+    def _write(self, data:bytes)->bool:
         p = self._p
-        if p.disconnected or p.close_sent or not p.writable.is_set() or p.transport.is_closing() or not all(m.frame for m in ms): return False
-        p.transport.write(ms[0].frame if len(ms)==1 else b''.join([m.frame for m in ms]))
+        if not data or p.disconnected or p.close_sent or not p.writable.is_set() or p.transport.is_closing(): return False
+        p.transport.write(data)
         return True
 
 def find_server(
@@ -379,7 +386,7 @@ class Writer:
         while i < len(ms):
             j,size = i,0
             while j < len(ms) and size+ms[j].size <= joined_most: size += ms[j].size; j += 1
-            if j > i+1 and self.wire and self._busy is _idle and self.status is _open and self.wire.write_message(*ms[i:j]):
+            if j > i+1 and self.wire and self._busy is _idle and self.status is _open and self.wire.write_messages(ms[i:j]):
                 self.written += j-i
                 self.bytes += size
                 i = j

@@ -1,10 +1,11 @@
 "Keepalive and shutdown: under `serve()` and its class, and what is left of them under uvicorn's own classes, as the notebook lists it."
-import asyncio, select, signal, socket, ssl, subprocess, threading, time
+import asyncio, select, signal, socket, ssl, struct, subprocess, threading, time
 from collections import Counter
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
+from uvicorn.logging import TRACE_LOG_LEVEL
 
 from fasthtml_ws.server import WebSocketProtocol, longest_delay, retry_after, returns_per_second
 from tests import test_serve
@@ -17,6 +18,7 @@ ours = 'fasthtml_ws.server:WebSocketProtocol'
 theirs = [o for o in all_classes if o!=ours]
 script,start_s = test_serve.script,test_serve.start_s
 soon = dict(ws_ping_interval=.1, ws_ping_timeout=.2) # for what is dead
+hello = b'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n'
 patient = dict(ws_ping_interval=.1, ws_ping_timeout=.6) # for what is alive, on a busy machine
 loops = pytest.mark.parametrize('loop', ['asyncio', 'uvloop'])
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning') # uvicorn's older class says that it is old
@@ -46,6 +48,40 @@ def protocols(s): return [o for o in s.uvicorn.server_state.connections if isins
 
 
 # A dead peer
+
+@loops
+def test_peer_that_is_reset_before_it_is_looked_at(web, loop, caplog):
+    "Its request has come, but the system knows no address of it any more: for the app it has come and gone"
+    app,is_reset,seen = web.app(),threading.Event(),[]
+    app.ws('/ws', conn=lambda: seen.append('conn'), disconn=lambda: seen.append('disconn'))(lambda: None)
+    s = web.serve(app, ws=ours, loop=loop)
+    caplog.set_level(TRACE_LOG_LEVEL, 'uvicorn.error') # a server that starts with it wraps the app
+    s.loop.call_soon_threadsafe(is_reset.wait, wait_s)
+    with socket.create_connection(('127.0.0.1', s.port)) as k:
+        k.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        k.sendall(hello)
+    is_reset.set()
+    until(lambda: 'WebSocket connection lost' in caplog.text and not s.connections)
+    assert seen in ([], ['conn','disconn'])
+
+
+@loops
+@pytest.mark.parametrize('ws', all_classes)
+def test_peer_that_is_reset_while_the_app_decides(web, loop, ws):
+    app,begun,go,seen = web.app(),threading.Event(),asyncio.Event(),[]
+    async def decides(req): begun.set(); await go.wait()
+    app.before.append(decides)
+    app.ws('/ws', conn=lambda: seen.append('conn'), disconn=lambda: seen.append('disconn'))(lambda: None)
+    s = web.serve(app, ws=ws, loop=loop)
+    with socket.create_connection(('127.0.0.1', s.port)) as k:
+        k.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        k.sendall(hello)
+        assert begun.wait(wait_s)
+    until(lambda: all(o.transport.is_closing() for o in list(s.uvicorn.server_state.connections)))
+    s.call(go.set)
+    until(lambda: not s.connections and not s.uvicorn.server_state.tasks)
+    assert seen in ([], ['conn','disconn'])
+
 
 @loops
 def test_dead_peer_is_cut_off(web, loop):
@@ -276,7 +312,7 @@ def test_handshake_that_is_not_decided_is_refused(web, loop):
     slow = Slow(app)
     s = web.serve(slow, ws=ours, loop=loop)
     raw = socket.create_connection(('127.0.0.1', s.port), wait_s)
-    raw.sendall(b'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n')
+    raw.sendall(hello)
     until(lambda: slow.waiting)
     def stop_and_accept(): # before the loop has a turn to notice that the line is gone
         p, = protocols(s)

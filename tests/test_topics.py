@@ -1,12 +1,13 @@
 "A publication reaches everyone who is subscribed, once and in order, from wherever it was published; nobody else gets it."
 import asyncio, re, threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 from websockets.exceptions import InvalidStatus
 
+from fasthtml_ws.broker import MemoryBroker
 from fasthtml_ws.errors import State
 from fasthtml_ws.outbox import Outbox, text_message
 from fasthtml_ws.transport import Writer
@@ -52,6 +53,20 @@ def after_fill(c, n):
 
 
 # Order
+
+@pytest.mark.parametrize('n', [3, 300])
+def test_who_publishes_without_end_piles_nothing_up(web, n):
+    app,conns = room(web)
+    s = web.serve(app)
+    for _ in range(n): web.connect('/ws?t=t')
+    until(lambda: len(conns)==n)
+    def publish():
+        most = 0
+        for i in range(500): app.hub.publish('t', str(i)); most = max(most, len(app.hub.fanout.pending))
+        return most
+    assert s.call(publish) <= app.hub.fanout.most
+    for c in web.clients: assert texts(c, 500)==[str(i) for i in range(500)]
+
 
 def test_twenty_publishers_and_two_hundred_subscribers(web):
     res = order.run(1)
@@ -411,6 +426,19 @@ def test_view_without_a_key_is_never_shared(web):
     assert [text(c) for c in cs]==[str(o.id) for o in conns] and made==conns
 
 
+@pytest.mark.parametrize('n', [3, 20])
+def test_view_that_publishes_does_so_after_what_it_renders(web, n):
+    app,conns = room(web)
+    @app.hub.view('v')
+    def v(data, ws):
+        if ws is conns[0]: app.hub.publish('t', 'then')
+        return data
+    s = web.serve(app)
+    cs = [join(web, conns, 't')[0] for _ in range(n)]
+    s.call(lambda: app.hub.publish('t', view='v', data='first'))
+    assert [texts(c, 2) for c in cs]==[['first','then']]*n
+
+
 @pytest.mark.parametrize('where', ['render', 'key'])
 def test_view_that_fails_costs_only_its_viewer(web, where):
     app,conns = room(web)
@@ -426,6 +454,31 @@ def test_view_that_fails_costs_only_its_viewer(web, where):
     assert len(web.logged('could not be given', 'ValueError'))==1
     app.hub.publish('t', 'on')
     assert [text(c) for c in cs]==['on']*3
+
+
+def test_half_a_surrogate_pair_is_refused_where_it_is_published(web):
+    app,conns = room(web)
+    web.serve(app)
+    c,_ = join(web, conns, 't')
+    with pytest.raises(UnicodeEncodeError): app.hub.publish('t', 'a file is called \udcff')
+    app.hub.publish('t', 'on')
+    assert text(c)=='on'
+
+
+class Spoils(MemoryBroker):
+    "A broker whose other processes publish what cannot be sent"
+    async def publish(self, p): return await super().publish(replace(p, frames=(('\udcff',),), raw='\udcff') if p.raw=='spoil' else p)
+
+def test_publication_that_cannot_be_sent_costs_nobody_the_others(web):
+    app = web.lib.FastHTML(secret_key='for tests', broker=Spoils())
+    app,conns = room(web, app=app)
+    s = web.serve(app)
+    cs = [join(web, conns, 't')[0] for _ in range(20)]
+    s.call(lambda: [app.hub.publish('t', o) for o in ('one','spoil','two')])
+    assert [texts(c, 2) for c in cs]==[['one','two']]*20
+    app.hub.publish('t', 'on')
+    assert [text(c) for c in cs]==['on']*20
+    assert len(web.logged('could not be given', 'surrogates'))==20
 
 
 def test_view_that_nobody_registered(web):

@@ -821,8 +821,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'fasthtml_ws/server.py'),
                                     'fasthtml_ws.server.WebSocketProtocol.hand_over': ( 'api/server.html#websocketprotocol.hand_over',
                                                                                         'fasthtml_ws/server.py'),
-                                    'fasthtml_ws.server.WebSocketProtocol.has_more': ( 'api/server.html#websocketprotocol.has_more',
-                                                                                       'fasthtml_ws/server.py'),
                                     'fasthtml_ws.server.WebSocketProtocol.keepalive_timeout': ( 'api/server.html#websocketprotocol.keepalive_timeout',
                                                                                                 'fasthtml_ws/server.py'),
                                     'fasthtml_ws.server.WebSocketProtocol.pause_writing': ( 'api/server.html#websocketprotocol.pause_writing',

@@ -446,10 +446,11 @@ class Connection(Outgoing):
 
     def heard(self,
         message:str|bytes, # From a client
+        more:bool, # Has more come already?
     )->bool: # False if there is no room for more; the server's `go_on` is called when there is
         "What the server calls where it can, in place of `_read`"
         if self._turn: self._turn.cancel(); self._turn = None
-        if (more := self._server.has_more) and not self._row_began: self._row_began = time.perf_counter()
+        if more and not self._row_began: self._row_began = time.perf_counter()
         text = self._text(message if isinstance(message, str) else None)
         if text is not None:
             if self._jobs or self._intake.pace:

@@ -61,11 +61,14 @@ def ft_hx(
     if hx_target: kwargs['hx_target'] = '#'+hx_target.id if isinstance(hx_target, FT) else hx_target
     if target_id: kwargs['hx_target'] = '#'+target_id
     if not (fh_cfg['attrmap'] is attrmap_x and fh_cfg['valmap'] is valmap and fh_cfg['ft_cls'] is FT and _knows_ft
-            and type(tag) is str and (type(id) is str or id is None) and (id or not fh_cfg['auto_id']) and _settings.isdisjoint(kwargs) and (cs := _flat(c)) is not None):
+            and type(tag) is str and (type(id) is str or id is None) and (id or not fh_cfg['auto_id']) and (not kwargs or _settings.isdisjoint(kwargs)) and (cs := _flat(c)) is not None):
         return fh.ft_html(tag, *c, id=id, cls=cls, title=title, style=style, **kwargs)
-    kwargs['id'],kwargs['cls'],kwargs['title'],kwargs['style'] = id,cls,title,style # in FastHTML's order
     tag = tag.lower()
-    attrs = {_attr_name(k): v if type(v) in _as_is else valmap(v) for k,v in kwargs.items() if v is not None}
+    attrs = {_attr_name(k): v if type(v) in _as_is else valmap(v) for k,v in kwargs.items() if v is not None} if kwargs else {}
+    if id is not None: attrs['id'] = id
+    if cls is not None: attrs['class'] = cls if type(cls) in _as_is else valmap(cls)
+    if title is not None: attrs['title'] = title if type(title) in _as_is else valmap(title)
+    if style is not None: attrs['style'] = style if type(style) in _as_is else valmap(style)
     if id and tag in named and fh_cfg['auto_name'] and 'name' not in attrs: attrs['name'] = id
     return _element(tag, cs, attrs)
 

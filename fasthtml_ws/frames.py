@@ -189,9 +189,12 @@ class FrameReader:
 
     def whole_text(self, data:bytes)->str|None:
         "The message that `data` is, if nothing waits and it is just that, as nearly all are; what gives None has to be fed and taken"
-        if self._data or self._part is not None: return None
-        i,end = _small_text(data, 0, self._small)
-        if not end or end!=len(data): return None
+        n,i = len(data)-6,2
+        if n<0 or data[0]!=0x81 or self._data or self._part is not None: return None
+        if n>125:
+            n,i = n-2,4
+            if n<126 or n>self._small or data[1]!=0xfe or data[2]<<8|data[3]!=n: return None
+        elif n>self._small or data[1]!=0x80+n: return None
         try: return apply_mask(data[i+4:], data[i:i+4]).decode()
         except UnicodeDecodeError: return None
 

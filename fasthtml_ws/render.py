@@ -79,6 +79,7 @@ def _attrs_html(attrs:dict[str,Any])->str:
     for k,v in attrs.items():
         _check_name(k)
         if v is None or v is False: continue
+        if type(v) is str and v.isalnum() and k[-1]!='_': res += f' {k}="{v}"'; continue
         if k[-1]=='_' or type(v) is not str and type(v) is not Safe: res += to_xml(_tame(FT('i', (), {k:v})), indent=False)[len('<i'):-len('></i>')]; continue
         if '&' in v or '<' in v or '>' in v: v = escape(v, quote=False)
         res += f' {k}="{v}"' if '"' not in v else f""" {k}='{v.replace("'", "&#39;")}'"""

@@ -267,7 +267,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._deaf: return
         if self.scope is None: self._request(data); return
         if self._owner is not None and self._ready is None and not self.read_stopped and (text := self.reader.whole_text(data)) is not None:
-            if not self._owner.heard(text): self._ready = _later
+            if not self._owner.heard(text, False): self._ready = _later
             return
         self.reader.feed(data)
         if self._ready is None and self.state is not _connecting: self._read()
@@ -298,24 +298,19 @@ class WebSocketProtocol(asyncio.Protocol):
     def _message(self, op:int, what:Any)->dict[str,Any]|None: # None for one that the app is not given
         "A message has come"
         if self.state is _closing: return None # after our goodbye only the peer's is of interest
-        if self._owner is not None: return None if self._owner.heard(what) else _later
+        if self._owner is not None: return None if self._owner.heard(what, bool(self.reader)) else _later
         return {'type':'websocket.receive', 'text' if op==TEXT else 'bytes':what}
 
     def hand_over(self,
-        owner:Any, # `heard(message)`, text or bytes: is False if it wants no more until `go_on`; `ended()`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
+        owner:Any, # `heard(message, more)`, text or bytes, and whether more has come already: is False if it wants no more until `go_on`; `ended()`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
     )->None:
         "From now on `owner` gets what comes, by calls; the app may return"
         m,self._ready,self._handed_over = self._ready,None,True
         self.scope['extensions'] = {} # of an answer to the handshake
         if self._end is not None: owner.ended(); return
         self._owner = owner
-        if m and not owner.heard(m.get('text', m.get('bytes'))): self._ready = _later
+        if m and not owner.heard(m.get('text', m.get('bytes')), bool(self.reader)): self._ready = _later
         else: self.go_on()
-
-    @property
-    def has_more(self)->bool:
-        "Has something come that nobody was given yet?"
-        return bool(self.reader)
 
     def go_on(self)->None:
         "Whom this was handed over to wants more"

@@ -37,7 +37,7 @@ class Echo:
     "What an app may hand its connection over to"
     def __init__(self, p, send, r, told): self.p,self.send,self.r,self.told = p,send,r,told
     def ended(self): self.told.append(self.p._end['code'])
-    def heard(self, what):
+    def heard(self, what, more):
         run_now(self.send({'type':'websocket.send', 'text' if isinstance(what, str) else 'bytes':what}))
         if self.r.random()<.7: return True
         asyncio.get_running_loop().call_soon(self.p.go_on)

@@ -595,6 +595,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Published.__init__': ( 'api/pubsub.html#published.__init__',
                                                                                'fasthtml_ws/pubsub.py'),
+                                    'fasthtml_ws.pubsub.Published.done': ('api/pubsub.html#published.done', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Published.result': ('api/pubsub.html#published.result', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Publishing': ('api/pubsub.html#publishing', 'fasthtml_ws/pubsub.py'),
                                     'fasthtml_ws.pubsub.Publishing._close': ('api/pubsub.html#publishing._close', 'fasthtml_ws/pubsub.py'),

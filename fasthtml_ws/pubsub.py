@@ -41,6 +41,10 @@ class Published:
         yield # a turn of the loop: what is published in one goes out in the next
         return self._position
 
+    def done(self)->bool: # Would `result` give it, or raise, at once?
+        "Is it published?"
+        return self._future is None or self._future.done()
+
     def result(self,
         timeout:float|None=None, # Seconds to wait, for ever if None
     )->Position:

@@ -245,8 +245,8 @@ class World:
             disk = getattr(self.broker, '_thread', None)
             if not (disk and disk.todo) or (self.disk_waits and (wait is None or wait.done())): break
             disk.step()
-        for p in [p for p in self.waiting if p.made._future.done()]:
-            p.key = self.key(p.made._future.result())
+        for p in [p for p in self.waiting if p.made.done()]:
+            p.key = self.key(p.made.result())
             self.waiting.remove(p)
             ps = self.topics.setdefault(p.topic, [])
             if ps and ps[-1].key>=p.key: raise Wrong(f'{p} after {ps[-1]}')

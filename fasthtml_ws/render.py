@@ -294,9 +294,11 @@ def place(
     owner:str, # Selector of the element that owns the socket, from `owner_selector`
 )->list[str]: # HTML of one frame each; usually one, none if there is nothing to send
     "HTML of `content` in which every root says where it goes"
-    if isinstance(content, FT) and (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
-    if type(content) is FT: return [_append(_root_html(content, ''), _wrapper.get(content.tag, 'div'), owner)]
-    if (type(content) is str or type(content) is Safe) and (frames := _place_simple(content, owner)) is not None: return frames
+    if type(content) is str or type(content) is Safe:
+        if (frames := _place_simple(content, owner)) is not None: return frames
+    elif isinstance(content, FT):
+        if (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
+        if type(content) is FT: return [_append(_root_html(content, ''), _wrapper.get(content.tag, 'div'), owner)]
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''

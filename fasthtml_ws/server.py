@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['returns_per_second', 'longest_delay', 'log', 'return_delays', 'retry_reason', 'retry_after', 'read_request',
-           'Refused', 'accept_key', 'http_answer', 'Pings', 'Goodbyes', 'WebSocketProtocol']
+           'Refused', 'accept_key', 'http_answer', 'Pings', 'Cork', 'Goodbyes', 'WebSocketProtocol']
 
 # %% ../nbs/api/12_server.ipynb #c4f46419
 import asyncio, logging
@@ -134,6 +134,37 @@ class Pings:
         while self._due and next(iter(self._due.values())) <= now: self._due.popitem(last=False)[0].send_keepalive_ping()
         if self._due and not self._timer: self._wait()
 
+# %% ../nbs/api/12_server.ipynb #5c0f7a12
+class Cork:
+    "Answers that are written at the end of a turn of the loop"
+    most,most_bytes = 64,16_384 # that are held back
+    at_once = 8 # are written without waiting, after a turn that had just one
+    def __init__(self, loop:asyncio.AbstractEventLoop):
+        self._loop = loop
+        self.on = False # is what is written now an answer to what was just read?
+        self.held:dict[Any,bytes] = {} # transport -> what is written to it then
+        self._n = self._bytes = self._left = 0
+
+    def write(self,
+        transport:asyncio.WriteTransport,
+        data:bytes, # A few kilobytes at most should wait
+    )->None:
+        "Have `data` written soon"
+        if self._left: self._left -= 1; transport.write(data); return
+        if not self.held: self._loop.call_soon(self.flush)
+        self.held[transport] = self.held.get(transport, b'') + data
+        self._n += 1
+        self._bytes += len(data)
+        if self._n >= self.most or self._bytes > self.most_bytes: self.flush()
+
+    def flush(self)->None:
+        "Write what is held back"
+        if self._n==1: self._left = self.at_once
+        held,self.held = self.held,{}
+        self._n = self._bytes = 0
+        for t,data in held.items():
+            if not t.is_closing(): t.write(data)
+
 # %% ../nbs/api/12_server.ipynb #3b7d5e02
 log = logging.getLogger('uvicorn.error')
 
@@ -172,7 +203,7 @@ class WebSocketProtocol(asyncio.Protocol):
     "An ASGI server's end of one socket, for uvicorn"
     __slots__ = ('config','server_state','app_state','loop','transport','scope','state','reader','window','on_shutdown',
                  'write_paused','read_stopped','heard_at','pong_timer','close_timer','pending_ping_payload','ping_sent_at',
-                 '_key','_extensions','_answer','_ready','_heard','_end','_told','_waiter','_senders','_late_pong','_deaf','_cut_timer','_owner','_handed_over')
+                 'cork','_key','_extensions','_answer','_ready','_heard','_end','_told','_waiter','_senders','_late_pong','_deaf','_cut_timer','_owner','_handed_over')
     goodbye_timeout = 4.0 # Seconds that clients have to take what waits for them when the server goes down, where it sets no `timeout_graceful_shutdown`
     close_timeout = 10.0 # Seconds in which the peer has to answer a goodbye, or take something of what is left
     waits_for_reader = True # a pong that stands behind what the app has not read yet is waited for
@@ -220,6 +251,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_made(self, transport:Any)->None:
         "uvicorn's own protocol for HTTP hands its line over"
         self.server_state.connections.add(self)
+        if not hasattr(self.server_state, 'cork'): self.server_state.cork = Cork(self.loop)
+        self.cork:Cork = self.server_state.cork
         old,self.transport = transport.get_protocol(),transport
         if getattr(old, 'parser', None): old.parser = None # the two hold each other, and would be left for the garbage collector
 
@@ -267,7 +300,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._deaf: return
         if self.scope is None: self._request(data); return
         if self._owner is not None and self._ready is None and not self.read_stopped and (text := self.reader.whole_text(data)) is not None:
-            if not self._owner.heard(text, False): self._ready = _later
+            if not self._give(text, False): self._ready = _later
             return
         self.reader.feed(data)
         if self._ready is None and self.state is not _connecting: self._read()
@@ -286,7 +319,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 elif op==PONG: self._heard_pong(what)
                 else: self._peer_ends(*what); break
         except ProtocolError as e: self._peer_ends(e.code, str(e), broken=True)
-        if pongs: self.transport.write(pongs)
+        if pongs: self._write(pongs)
         if self._ready is _later: pass # what comes meanwhile stops the reading
         elif self._ready is not None:
             if self._waiter is None: self._stop_reading()
@@ -298,8 +331,14 @@ class WebSocketProtocol(asyncio.Protocol):
     def _message(self, op:int, what:Any)->dict[str,Any]|None: # None for one that the app is not given
         "A message has come"
         if self.state is _closing: return None # after our goodbye only the peer's is of interest
-        if self._owner is not None: return None if self._owner.heard(what, bool(self.reader)) else _later
+        if self._owner is not None: return None if self._give(what, bool(self.reader)) else _later
         return {'type':'websocket.receive', 'text' if op==TEXT else 'bytes':what}
+
+    def _give(self, what:Any, more:bool)->bool: # False if it wants no more for now
+        "Give the owner a message; what is sent meanwhile is an answer of this turn"
+        self.cork.on = True
+        try: return self._owner.heard(what, more)
+        finally: self.cork.on = False
 
     def hand_over(self,
         owner:Any, # `heard(message, more)`, text or bytes, and whether more has come already: is False if it wants no more until `go_on`; `ended()`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
@@ -309,7 +348,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.scope['extensions'] = {} # of an answer to the handshake
         if self._end is not None: owner.ended(); return
         self._owner = owner
-        if m and not owner.heard(m.get('text', m.get('bytes')), bool(self.reader)): self._ready = _later
+        if m and not self._give(m.get('text', m.get('bytes')), bool(self.reader)): self._ready = _later
         else: self.go_on()
 
     def go_on(self)->None:
@@ -366,7 +405,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 if (text := message.get('text')) is None: return
                 data,op = text.encode(),TEXT
             if self.transport.is_closing(): raise ClientDisconnected() # an app that sends without end never waits, and never lets the loop tell
-            self.transport.write(packed_frame(op, data, self.window) if self.window else server_frame(op, data))
+            self._write(packed_frame(op, data, self.window) if self.window else server_frame(op, data))
         elif message['type']=='websocket.close': self._say_goodbye(message.get('code', CloseCode.normal), message.get('reason') or '')
         else: raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{message['type']}'.")
 
@@ -376,7 +415,8 @@ class WebSocketProtocol(asyncio.Protocol):
         "`send` for what is framed already"
         if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
         if not (data := m.packed(self.window) if self.window else m.ready or m.frame): return False
-        self.transport.write(data)
+        if self.cork.on: self.cork.write(self.transport, data)
+        else: self._write(data)
         return True
 
     def write_messages(self,
@@ -385,8 +425,13 @@ class WebSocketProtocol(asyncio.Protocol):
         "`write_message` for several, in one write"
         if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
         if not all(frames := [m.packed(self.window) if self.window else m.frame for m in ms]): return False
-        self.transport.write(b''.join(frames))
+        self._write(b''.join(frames))
         return True
+
+    def _write(self, data:bytes)->None:
+        "Write now, behind what the cork holds"
+        if self.cork.held: self.cork.flush()
+        self.transport.write(data)
 
     def pause_writing(self)->None:
         "More is unwritten than may be"
@@ -395,7 +440,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def resume_writing(self)->None:
         "There is room again"
         self.write_paused = False
-        if self._late_pong: self.transport.write(self._late_pong); self._late_pong = b''
+        if self._late_pong: self._write(self._late_pong); self._late_pong = b''
         self._wake_senders()
 
     def _wake_senders(self)->None:
@@ -508,7 +553,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.state,self._ready = step(self.state, 'close'),None
         self._tell_end(code, reason)
         self.stop_keepalive()
-        self.transport.write(frame)
+        self._write(frame)
         self.close_timer = self.loop.call_later(self.close_timeout, self._hang_up)
         self._read()
 
@@ -522,7 +567,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _answer_end(self, code:int, reason:str, broken:bool)->None:
         if self.state is _closed: return # the line was lost meanwhile
         if self.state is _open and broken: self._leave(code, reason); return
-        if self.state is _open and not self.transport.is_closing(): self.transport.write(close_frame(code, reason))
+        if self.state is _open and not self.transport.is_closing(): self._write(close_frame(code, reason))
         self.stop_keepalive()
         self._over(code, reason)
         self._hang_up()
@@ -531,7 +576,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "Say goodbye, and wait until the peer hangs up: what it still sends would make the system reset the line"
         self._over(code, reason)
         self.stop_keepalive()
-        self.transport.write(close_frame(code, reason))
+        self._write(close_frame(code, reason))
         if self.transport.is_closing() or not self.transport.can_write_eof(): self._hang_up(); return # TLS
         self.transport.write_eof()
         self._go_on_reading()
@@ -540,6 +585,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _hang_up(self, before:int=0)->None:
         "Close the line when all is written; cut it if the peer takes nothing of that for `close_timeout`"
         if self.close_timer: self.close_timer.cancel(); self.close_timer = None
+        if self.cork.held: self.cork.flush()
         self.transport.close()
         left = self.transport.get_write_buffer_size()
         if left and left==before: self.transport.abort()
@@ -585,7 +631,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "Ask the peer whether it is there"
         if self.state is not _open or self.transport.is_closing(): return
         self.pending_ping_payload,self.ping_sent_at = getrandbits(32).to_bytes(4, 'big'),self.loop.time()
-        self.transport.write(server_frame(PING, self.pending_ping_payload))
+        self._write(server_frame(PING, self.pending_ping_payload))
         if self.ping_timeout is None: self.start_keepalive()
         else: self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
 

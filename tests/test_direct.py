@@ -2,7 +2,7 @@
 
 Under uvicorn's own class everything runs in a task. So each case here runs under both, and what the client gets, what the handlers see and in which order it happens has to be the same.
 """
-import asyncio, contextvars, gc, re, time, weakref
+import asyncio, contextvars, gc, re, threading, time, weakref
 
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount, Router
 
+from fasthtml_ws.server import Cork
 from tests.kit import *
 from tests.test_frames import TEXT, client_frame
 
@@ -278,6 +279,68 @@ def test_what_waits_for_the_same_client_is_written_in_one_go(web, monkeypatch):
         got = [c.recv() for _ in range(6)]
         assert [re.search(r'>(\d)\.<', o)[1] for o in got[:5]]==list('01234') and 'x'*5000 in got[5]
     assert sum(sizes)==900 and len(sizes)<700
+
+
+def at_once(web, say):
+    "Have the server find what all clients have said in one turn of its loop"
+    go = threading.Event()
+    web.servers[-1].loop.call_soon_threadsafe(go.wait, wait_s)
+    for c in web.clients: say(c)
+    go.set()
+
+def test_answers_to_many_go_out_at_the_end_of_the_turn(web, monkeypatch):
+    "In the order of the calls for each; several to one client in one write"
+    flush,seen = Cork.flush,[]
+    monkeypatch.setattr(Cork, 'flush', lambda c: (seen.append((len(c.held), c._n)), flush(c))[1])
+    app = direct(web)
+    @app.ws('/ws')
+    async def recv(msg:str, send): await send(f'<p>{msg} 1</p>'); await send(f'<p>{msg} 2</p>')
+    for i in range(20): web.connect()
+    for _ in range(5): # a handler that runs in a task, and a first answer that finds itself alone, are not held back
+        seen.clear()
+        at_once(web, lambda c: c.send(msg=str(id(c))))
+        for c in web.clients: assert [c.recv() for _ in range(2)]==[f'<p>{id(c)} 1</p>', f'<p>{id(c)} 2</p>']
+    assert max(seen)==(20, 40)
+
+
+def test_what_is_not_held_back_comes_behind_what_is(web):
+    "Bytes, what is large, a goodbye, and an answer of the server itself"
+    app = direct(web)
+    @app.ws('/ws')
+    async def recv(msg:str, ws):
+        ws.send_text('1')
+        ws.send_bytes(b'2')
+        ws.send_text('3')
+        ws.send_text('4'*50_000)
+        ws.send_text('5')
+        if msg=='leave': ws.close(4000, 'six')
+    for _ in range(10): web.connect()
+    def say(c):
+        for _ in range(3): c.send(msg='stay')
+        c.send(msg='leave')
+    at_once(web, say)
+    for c in web.clients:
+        for _ in range(4): assert [c.recv() for _ in range(5)]==['1', b'2', '3', '4'*50_000, '5']
+        assert (c.closed().code, c.closed().reason)==(4000, 'six')
+
+
+def test_little_is_held_back(web, monkeypatch):
+    write,most = Cork.write,[0]
+    def watch(c, *args):
+        write(c, *args)
+        most[0] = max(most[0], sum(map(len, c.held.values())))
+    monkeypatch.setattr(Cork, 'write', watch)
+    app = direct(web)
+    @app.ws('/ws')
+    async def recv(msg:str, send):
+        for i in range(1_000 if msg=='many' else 1): send(f'<p>{i} {"x"*100}</p>')
+    for _ in range(3): web.connect()
+    for _ in range(5):
+        at_once(web, lambda c: c.send(msg='one'))
+        for c in web.clients: c.recv()
+    at_once(web, lambda c: c.send(msg='many'))
+    for c in web.clients: assert [int(c.recv()[3:].split()[0]) for _ in range(1_000)]==list(range(1_000))
+    assert 1_000 < most[0] <= Cork.most_bytes
 
 
 @pytest.mark.parametrize('work', [0, .001])

@@ -15,6 +15,7 @@ from email.utils import formatdate
 from hashlib import sha1
 from http import HTTPStatus
 from random import getrandbits
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 from uvicorn.config import Config
@@ -137,13 +138,14 @@ class Pings:
 # %% ../nbs/api/12_server.ipynb #5c0f7a12
 class Cork:
     "Answers that are written at the end of a turn of the loop"
-    most,most_bytes = 64,16_384 # that are held back
-    at_once = 8 # are written without waiting, after a turn that had just one
+    most,most_bytes,longest = 64,16_384,.001 # answers and bytes that are held back, and seconds
+    at_once = 8 # are written without waiting, after a turn that had just one, and where answers take their time
     def __init__(self, loop:asyncio.AbstractEventLoop):
         self._loop = loop
         self.on = False # is what is written now an answer to what was just read?
         self.held:dict[Any,bytes] = {} # transport -> what is written to it then
         self._n = self._bytes = self._left = 0
+        self._since = 0. # when the first of them came
 
     def write(self,
         transport:asyncio.WriteTransport,
@@ -151,11 +153,12 @@ class Cork:
     )->None:
         "Have `data` written soon"
         if self._left: self._left -= 1; transport.write(data); return
-        if not self.held: self._loop.call_soon(self.flush)
+        if not self.held: self._loop.call_soon(self.flush); self._since = perf_counter()
+        elif perf_counter()-self._since > self.longest: self._left = self.at_once
         self.held[transport] = self.held.get(transport, b'') + data
         self._n += 1
         self._bytes += len(data)
-        if self._n >= self.most or self._bytes > self.most_bytes: self.flush()
+        if self._left or self._n >= self.most or self._bytes > self.most_bytes: self.flush()
 
     def flush(self)->None:
         "Write what is held back"

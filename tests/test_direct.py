@@ -303,6 +303,22 @@ def test_answers_to_many_go_out_at_the_end_of_the_turn(web, monkeypatch):
     assert max(seen)==(20, 40)
 
 
+def test_no_answer_waits_for_the_slow_handlers_of_others(web, monkeypatch):
+    "But for one: what the next will take is known to nobody"
+    flush,seen = Cork.flush,[]
+    monkeypatch.setattr(Cork, 'flush', lambda c: (seen.append(len(c.held)), flush(c))[1])
+    app = direct(web)
+    @app.ws('/ws')
+    async def recv(secs:float): time.sleep(secs); return 'done'
+    for i in range(20): web.connect()
+    for secs in [0]*5+[.003]:
+        most = max(seen, default=0)
+        seen.clear()
+        at_once(web, lambda c: c.send(secs=secs))
+        for c in web.clients: assert 'done' in c.recv()
+    assert most>10 and max(seen)<=2
+
+
 def test_what_is_not_held_back_comes_behind_what_is(web):
     "Bytes, what is large, a goodbye, and an answer of the server itself"
     app = direct(web)

@@ -314,7 +314,7 @@ def test_no_answer_waits_for_the_slow_handlers_of_others(web, monkeypatch):
     for secs in [0]*5+[.003]:
         most = max(seen, default=0)
         seen.clear()
-        at_once(web, lambda c: c.send(secs=secs))
+        at_once(web, lambda c, s=secs: c.send(secs=s))
         for c in web.clients: assert 'done' in c.recv()
     assert most>10 and max(seen)<=2
 

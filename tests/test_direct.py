@@ -283,14 +283,17 @@ def test_what_waits_for_the_same_client_is_written_in_one_go(web, monkeypatch):
 
 def at_once(web, say):
     "Have the server find what all clients have said in one turn of its loop"
-    go = threading.Event()
-    web.servers[-1].loop.call_soon_threadsafe(go.wait, wait_s)
+    held,go = threading.Event(),threading.Event()
+    def hold(): held.set(); go.wait(wait_s)
+    web.servers[-1].loop.call_soon_threadsafe(hold)
+    assert held.wait(wait_s)
     for c in web.clients: say(c)
     go.set()
 
 def test_answers_to_many_go_out_at_the_end_of_the_turn(web, monkeypatch):
     "In the order of the calls for each; several to one client in one write"
     flush,seen = Cork.flush,[]
+    monkeypatch.setattr(Cork, 'longest', wait_s)
     monkeypatch.setattr(Cork, 'flush', lambda c: (seen.append((len(c.held), c._n)), flush(c))[1])
     app = direct(web)
     @app.ws('/ws')
@@ -311,12 +314,16 @@ def test_no_answer_waits_for_the_slow_handlers_of_others(web, monkeypatch):
     @app.ws('/ws')
     async def recv(secs:float): time.sleep(secs); return 'done'
     for i in range(20): web.connect()
-    for secs in [0]*5+[.003]:
-        most = max(seen, default=0)
+    longest = Cork.longest
+    def go(secs, longest):
+        monkeypatch.setattr(Cork, 'longest', longest)
         seen.clear()
-        at_once(web, lambda c, s=secs: c.send(secs=s))
+        at_once(web, lambda c: c.send(secs=secs))
         for c in web.clients: assert 'done' in c.recv()
-    assert most>10 and max(seen)<=2
+        return max(seen, default=0)
+    for _ in range(5): go(0, wait_s)
+    assert go(.003, wait_s)==20
+    assert go(.003, longest)<=2
 
 
 def test_what_is_not_held_back_comes_behind_what_is(web):
@@ -346,6 +353,7 @@ def test_little_is_held_back(web, monkeypatch):
         write(c, *args)
         most[0] = max(most[0], sum(map(len, c.held.values())))
     monkeypatch.setattr(Cork, 'write', watch)
+    monkeypatch.setattr(Cork, 'longest', wait_s)
     app = direct(web)
     @app.ws('/ws')
     async def recv(msg:str, send):

@@ -327,7 +327,7 @@ def test_no_answer_waits_for_the_slow_handlers_of_others(web, monkeypatch):
 
 
 def test_what_is_not_held_back_comes_behind_what_is(web):
-    "Bytes, what is large, a goodbye, and an answer of the server itself"
+    "Bytes, what is large, and a goodbye"
     app = direct(web)
     @app.ws('/ws')
     async def recv(msg:str, ws):

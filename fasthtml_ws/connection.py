@@ -131,12 +131,15 @@ class Outgoing(WebSocket):
         frames = place(content, self.owner) if self.is_htmx else [render(content, self.route.indent)]
         res = sent if self.writer.status is _open else not_sent
         for o in frames:
-            if o: res = self._put(text_message(o))
+            if o: res = self.send_text(o)
         return res
 
     def send_text(self, data:str)->Sent: # type: ignore[override]
         "Send `data` as it is"
-        return self._put(text_message(data))
+        w = self.writer
+        if w.status is not _open or self.held is not None or get_ident()!=self._thread: return self._put(text_message(data))
+        if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
+        return sent if w.put_text(data) else not_sent
 
     def send_bytes(self, data:bytes)->Sent: # type: ignore[override]
         "Send `data` as a binary message; htmx ignores those"
@@ -693,7 +696,7 @@ class Connection(Outgoing):
         h,p,secs = self.route.recv,None,self.route.policy.handler_timeout
         try:
             p = parse_payload(text, self.route.policy)
-            if p.headers and not self.is_htmx: self._found_htmx()
+            if not self.is_htmx and p.headers: self._found_htmx()
             if not h.in_loop: return self._settle(p, self._call_in_thread(h, p, secs))
             if secs: return self._settle(p, _in_time(self._call(h, p), secs))
             if h.plan.later: return self._settle(p, self._call(h, p))

@@ -9,6 +9,7 @@ __all__ = ['CONT', 'TEXT', 'BINARY', 'CLOSE', 'PING', 'PONG', 'plain_below', 'se
 # %% ../nbs/api/07_frames.ipynb #4c7cd843
 import zlib
 from codecs import getincrementaldecoder
+from struct import Struct
 from typing import Any
 from .errors import CloseCode, WSError
 try: from websockets.speedups import apply_mask
@@ -24,8 +25,10 @@ def server_frame(
 )->bytes:
     "A whole message, or a control frame, as a server sends it"
     first,n = op | (0xC0 if packed else 0x80),len(data)
-    if n < 126: return bytes((first, n)) + data
-    return (bytes((first, 126)) + n.to_bytes(2, 'big') if n < 1<<16 else bytes((first, 127)) + n.to_bytes(8, 'big')) + data
+    if n < 126: return _short(first, n)+data
+    return (_medium(first, 126, n) if n < 1<<16 else _long(first, 127, n))+data
+
+_short,_medium,_long = (Struct(o).pack for o in ('!BB','!BBH','!BBQ')) # heads of frames (RFC 6455, section 5.2)
 
 # %% ../nbs/api/07_frames.ipynb #79c7f12b
 class ProtocolError(WSError):

@@ -18,25 +18,31 @@ from .policy import Policy
 class Payload:
     "One message of a client: what it says, and what htmx says about it"
     values:dict[str,Any] = field(default_factory=dict) # The fields, as JSON types
-    headers:dict[str,str] = field(default_factory=dict) # htmx's `HX-*` headers in lower case; empty when it is not htmx
+    htmx:dict[str,str|None] = field(default_factory=dict) # htmx's headers as it sent them; empty when it is not htmx
+
+    @property
+    def headers(self)->dict[str,str]: # Made at each call, since few handlers ask
+        "htmx's `HX-*` headers, in lower case"
+        return {name:v for k,v in self.htmx.items() if v is not None and (name := _hx_name(k))}
 
 # %% ../nbs/api/03_payload.ipynb #8f14caf8
 _known = {f'HX-{o}': f'hx-{o.lower()}' for o in 'Request Trigger Trigger-Name Target Current-URL Source Request-Type Boosted Prompt'.split()}
 
 def _hx_name(k:str)->str|None: return _known.get(k) or (k.lower() if k[:3].upper()=='HX-' else None)
 
-def _htmx_headers(values:dict)->dict[str,str]:
+def _take_headers(values:dict)->dict[str,str|None]:
     "Take htmx's headers out of `values`"
     if 'HEADERS' in values: h = values.pop('HEADERS')
     elif isinstance(h := values.get('headers'), dict) and any(map(_hx_name, h)): del values['headers']
     else: return {}
     if not isinstance(h, dict): raise PayloadError('expected an object of headers', 'HEADERS')
-    res = {}
-    for k,v in h.items():
-        if v is not None and (name := _known.get(k) or _hx_name(k)):
-            if type(v) is not str: raise PayloadError('expected text', f'HEADERS.{name}')
-            res[name] = v
-    return res
+    for v in h.values():
+        if type(v) is not str and v is not None: return {k:o for k,o in h.items() if o is None or _is_text(k, o)}
+    return h
+
+def _is_text(k:str, v:Any)->bool:
+    if type(v) is not str and (name := _hx_name(k)): raise PayloadError('expected text', f'HEADERS.{name}')
+    return type(v) is str
 
 # %% ../nbs/api/03_payload.ipynb #309f2b45
 _string = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.S) # possessive, so that a text without an end costs one look
@@ -62,17 +68,15 @@ def _no_constant(c:str): raise PayloadError(f'{c} is not JSON')
 _slow = json.JSONDecoder(parse_constant=_no_constant)
 _fast = msgspec.json.Decoder().decode
 
-def _decode(text:str)->Any:
-    "The value that the JSON `text` is; what is special in any way is left to Python's own decoder, which says what is wrong"
-    try: return _fast(text)
-    except Exception: value = _slow.decode(text)
-    _check_unicode(value)
-    return value
-
-def _check_unicode(value:Any)->None:
-    "JSON can spell half a surrogate pair, which no UTF-8 can carry on to another client"
-    try: json.dumps(value, ensure_ascii=False).encode()
+def _special(text:str)->Any:
+    "The value that the JSON `text` is, by Python's own decoder, which says what is wrong"
+    try: value = _slow.decode(text)
+    except json.JSONDecodeError as e: raise PayloadError('expected a JSON object') from e
+    except PayloadError: raise
+    except (ValueError,RecursionError) as e: raise PayloadError('a number has too many digits') from e
+    try: json.dumps(value, ensure_ascii=False).encode() # JSON can spell half a surrogate pair, which no UTF-8 can carry on to another client
     except UnicodeEncodeError as e: raise PayloadError('text that is not valid Unicode') from e
+    return value
 
 # %% ../nbs/api/03_payload.ipynb #d1141d58
 def parse_payload(
@@ -83,11 +87,9 @@ def parse_payload(
     if not text: return Payload()
     if text.count('{') + ('[' in text and text.count('[')) > policy.max_depth and _depth(text) > policy.max_depth:
         raise PayloadError(f'nested deeper than {policy.max_depth} levels')
-    try: values = _decode(text)
-    except json.JSONDecodeError as e: raise PayloadError('expected a JSON object') from e
-    except PayloadError: raise
-    except (ValueError,RecursionError) as e: raise PayloadError('a number has too many digits') from e
+    try: values = _fast(text)
+    except Exception: values = _special(text) # it may know it, and says what is wrong
     if not isinstance(values, dict): raise PayloadError('expected a JSON object')
     if len(text) > policy.max_fields and text.count(':') > policy.max_fields and _names(values) > policy.max_fields:
         raise PayloadError(f'more than {policy.max_fields} names')
-    return Payload(values, _htmx_headers(values))
+    return Payload(values, _take_headers(values))

@@ -272,21 +272,29 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
     return frames
 
 # %% ../nbs/api/06_render.ipynb #f1a50004
-_simple = re.compile(rf'''[{_ws}]*+(<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^"]*+")*+)>[^<]*+</\2>)[{_ws}]*+''').fullmatch
+_start = re.compile(rf'<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^">]*+")*+)>').fullmatch
 _quoted = re.compile(rf'[{_ws}]([^{_ws}=]++)="([^"]*+)"').findall
 _id = re.compile(rf'(?:[{_ws}]++(?!id=)[^{_ws}=]++="[^"]*+")*+[{_ws}]++id="[^"]').match # the first of two counts
 _not_simple = _void | _raw
+_longest_start = 500 # characters of a start tag that is remembered
+
+@lru_cache(maxsize=1024)
+def _opens(start:str)->tuple[str,str,str]|None: # It as it is placed, '' for an element that is appended; its end tag; in what it is appended
+    "Look at the start tag of a simple element, which is often the same; None if it is none"
+    if not (m := _start(start)) or (tag := m[1]) in _not_simple: return None
+    attrs,end = m[2],f'</{tag}>'
+    if _oob not in attrs: return (f'<{tag}{_true}{attrs}>' if _id(attrs) else '', end, _wrapper.get(tag, 'div'))
+    return (start, end, '') if _target(tag, dict(_quoted(attrs)[::-1])) is None else None # the first of two counts
 
 def _place_simple(html:str, owner:str)->list[str]|None:
     "What `place` gives for a text that is plain or one simple element; None for any other"
     if '<' not in html: return [_append(html, 'div', owner)] if html.strip() else []
-    if not (m := _simple(html)): return None
-    element,tag,attrs = m.groups()
-    if tag in _not_simple: return None
-    if tag=='title': return [element]
-    if _oob not in attrs: return [f'<{tag}{_true}{element[1+len(tag):]}' if _id(attrs) else _append(element, _wrapper.get(tag, 'div'), owner)]
-    target = _target(tag, dict(_quoted(attrs)[::-1])) # the first of two counts
-    return [element] if target is None else None # to be taken out
+    html = html.strip(' \t\n\f\r')
+    i = html.find('>')+1
+    if i > _longest_start or not (opens := _opens(html[:i])): return None
+    start,end,around = opens
+    if html.find('<', i)!=len(html)-len(end) or not html.endswith(end): return None
+    return [start+html[i:] if start else _append(html, around, owner)]
 
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(

@@ -412,23 +412,15 @@ class WebSocketProtocol(asyncio.Protocol):
         elif message['type']=='websocket.close': self._say_goodbye(message.get('code', CloseCode.normal), message.get('reason') or '')
         else: raise RuntimeError(f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{message['type']}'.")
 
-    def write_message(self,
-        m:Message, # Whose frame is made once for all who get it
-    )->bool: # False if it is no text, or `send` would wait or fail
+    def write_frames(self,
+        data:bytes, # Whole messages, compressed for `window` if that is not 0
+    )->bool: # False if `send` would wait or fail
         "`send` for what is framed already"
-        if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
-        if not (data := m.packed(self.window) if self.window else m.ready or m.frame): return False
-        if self.cork.on: self.cork.write(self.transport, data)
-        else: self._write(data)
-        return True
-
-    def write_messages(self,
-        ms:list[Message], # Of which none is written if one cannot be
-    )->bool:
-        "`write_message` for several, in one write"
-        if self.state is not _open or self.write_paused or self.transport.is_closing(): return False
-        if not all(frames := [m.packed(self.window) if self.window else m.frame for m in ms]): return False
-        self._write(b''.join(frames))
+        cork,t = self.cork,self.transport
+        if self.state is not _open or self.write_paused or t.is_closing(): return False
+        if cork.on: cork.write(t, data); return True
+        if cork.held: cork.flush()
+        t.write(data)
         return True
 
     def _write(self, data:bytes)->None:

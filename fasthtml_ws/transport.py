@@ -22,7 +22,8 @@ from weakref import getweakrefcount
 import anyio
 from starlette.websockets import WebSocketDisconnect
 from .errors import CloseCode, State, step
-from .outbox import Message, Outbox
+from .frames import TEXT, packed_frame, server_frame
+from .outbox import Message, Outbox, text_message
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -182,31 +183,26 @@ def find_wire(
 )->'Wire|None':
     "The way to give a server frames that are ready, if it has one"
     p:Any = getattr(send, '__self__', None)
-    if hasattr(p, 'write_message') and getattr(send, '__func__', None) is type(p).send: return p
+    if hasattr(p, 'write_frames') and getattr(send, '__func__', None) is type(p).send: return p
     return _Sansio(p) if _is_sansio(p, send) and not p.conn.extensions else None
 
 class Wire(Protocol):
     "What takes frames that are ready"
-    def write_message(self, m:Message)->bool: # False if it cannot now, or not this one
-        "Write a whole message"
-        ...
-    def write_messages(self, ms:list[Message])->bool: # False if it can't write all of them now
-        "Write whole messages in one go"
+    window:int # Of the client, if it takes compressed messages; 0 if it does not
+    def write_frames(self, data:bytes)->bool: # False if it cannot now
+        "Write whole messages"
         ...
     async def send(self, message:dict[str,Any])->None: "ASGI's `send`"
 
 class _Sansio:
     "uvicorn's own class"
     __slots__ = ('_p','send')
+    window = 0
     def __init__(self, protocol:Any): self._p,self.send = protocol,protocol.send
 
-    def write_message(self, m:Message)->bool: return self._write(m.frame)
-
-    def write_messages(self, ms:list[Message])->bool: return all(m.frame for m in ms) and self._write(b''.join([m.frame for m in ms]))
-
-    def _write(self, data:bytes)->bool:
+    def write_frames(self, data:bytes)->bool:
         p = self._p
-        if not data or p.disconnected or p.close_sent or not p.writable.is_set() or p.transport.is_closing(): return False
+        if p.disconnected or p.close_sent or not p.writable.is_set() or p.transport.is_closing(): return False
         p.transport.write(data)
         return True
 
@@ -371,11 +367,19 @@ class Writer:
     )->bool: # False if the peer is gone, or there was no room and it is being closed
         "Write `m` now, or after what waits already"
         if self.status is not _open: return False
-        if self._busy is _idle:
-            if self.wire and self.wire.write_message(m): self.written += 1; self.bytes += m.size; return True
-            return self._begin(m, in_task)
+        if self._busy is _idle: return self._write_now(m) or self._begin(m, in_task)
         self._busy = _behind
         return self.outbox.put(m) or self.overflow()
+
+    def put_text(self, text:str)->bool:
+        "`put` for a text, which is no message before it has to wait"
+        if self._busy is _idle and self.status is _open and (w := self.wire):
+            data = text.encode()
+            if w.write_frames(packed_frame(TEXT, data, w.window) if w.window else server_frame(TEXT, data)):
+                self.written += 1
+                self.bytes += len(data)
+                return True
+        return self.put(text_message(text))
 
     def put_all(self,
         ms:list[Message], # What to write, one after the other
@@ -386,10 +390,7 @@ class Writer:
         while i < len(ms):
             j,size = i,0
             while j < len(ms) and size+ms[j].size <= joined_most: size += ms[j].size; j += 1
-            if j > i+1 and self.wire and self._busy is _idle and self.status is _open and self.wire.write_messages(ms[i:j]):
-                self.written += j-i
-                self.bytes += size
-                i = j
+            if j > i+1 and self._busy is _idle and self.status is _open and self._write_all(ms[i:j]): i = j
             else: self.put(ms[i], in_task); i += 1
 
     def put_idle(self,
@@ -397,8 +398,7 @@ class Writer:
     )->None:
         "Write `m` unless something else is being written or waits; outside of any task"
         if self._busy is not _idle or self.status is not _open: return
-        if self.wire and self.wire.write_message(m): self._took(m)
-        else: self._begin(m, False)
+        self._write_now(m) or self._begin(m, False)
 
     @property
     def is_lost(self)->bool:
@@ -446,6 +446,20 @@ class Writer:
         self._waiting.append(f)
         return f
 
+    def _write_now(self, m:Message)->bool: # False if the server cannot, or it is no text
+        w = self.wire
+        if not w or not (data := m.packed(w.window) if w.window else m.ready or m.frame) or not w.write_frames(data): return False
+        self.written += 1
+        self.bytes += m.size
+        return True
+
+    def _write_all(self, ms:list[Message])->bool: # False if none was written
+        w = self.wire
+        if not w or not all(frames := [m.packed(w.window) if w.window else m.ready or m.frame for m in ms]) or not w.write_frames(b''.join(frames)): return False
+        self.written += len(ms)
+        self.bytes += sum(m.size for m in ms)
+        return True
+
     def _begin(self, m:Message, in_task:bool|None=None)->bool:
         "Write `m`, and leave to a task what the server does not take at once"
         if self.transport is not None and self.transport.is_closing(): self.lost(); return False
@@ -476,8 +490,7 @@ class Writer:
             if rest: await self._write(rest, m)
             while self.outbox:
                 m = self.outbox.pop()
-                if self.wire and self.wire.write_message(m): self._took(m)
-                else: await self._write(self._send(m), m)
+                if not self._write_now(m): await self._write(self._send(m), m)
         finally:
             self._busy,self._task = _idle,None
             if self._timer: self._timer.cancel(); self._timer = None

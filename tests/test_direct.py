@@ -263,9 +263,8 @@ async def _echo(msg:str, send): await send(f'<p>{msg}</p>')
 def test_what_waits_for_the_same_client_is_written_in_one_go(web, monkeypatch):
     "Five small publications at once to more clients than one slice has, and a large one, which goes alone; all in order"
     from fasthtml_ws.server import WebSocketProtocol
-    one,several,sizes = WebSocketProtocol.write_message,WebSocketProtocol.write_messages,[]
-    monkeypatch.setattr(WebSocketProtocol, 'write_message', lambda p,m: (sizes.append(1), one(p, m))[1])
-    monkeypatch.setattr(WebSocketProtocol, 'write_messages', lambda p,ms: (sizes.append(len(ms)), several(p, ms))[1])
+    write,sizes = WebSocketProtocol.write_frames,[]
+    monkeypatch.setattr(WebSocketProtocol, 'write_frames', lambda p,data: (sizes.append(len(re.findall(rb'>\d\.<|x{5000}', data))), write(p, data))[1])
     app = direct(web)
     app.ws('/ws', conn=lambda ws: ws.subscribe('room'))(_quiet)
     for _ in range(150): web.connect(headers={'Origin':web.servers[0].url})

@@ -135,6 +135,11 @@ class Plan:
         for n,get in self.args: kw[n] = get(conn, p) # Python 3.11 calls a function for a comprehension
         return kw
 
+    def caller(self, f:Callable)->Callable[[Any,Payload],Any]: # Takes connection and message, gives what `f` gives; not for a plan with `later`
+        "The call of `f` with what the plan fills in, written out as one would by hand"
+        args = ','.join(f'{n}=get{i}(conn,p)' for i,(n,_) in enumerate(self.args)) # names of parameters, which Python has checked
+        return eval(f'lambda conn,p: f({args})', {'f':f} | {f'get{i}':get for i,(_,get) in enumerate(self.args)})
+
     async def ready(self, kw:dict[str,Any])->dict[str,Any]:
         "`kw` with what has to be awaited awaited"
         for n in self.later:

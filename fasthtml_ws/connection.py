@@ -32,7 +32,7 @@ from .policy import Policy
 from .recovery import Held, Recovery, cannot, cursor_message, finish, missed_action, put_out
 from .render import error_fragment, owner_selector, place, place_error, render
 from .topics import Delivery, Fanout
-from .transport import LastTask, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, gone, limit_buffers, limit_reads, not_sent, run_now, sent, unsent, unwrapped
+from .transport import LastTask, Rest, Sent, Writer, abort_later, at_shutdown, begin, find_server, find_transport, find_wire, gone, limit_buffers, limit_reads, not_sent, run_now, sent, unsent, unwrapped
 from .uplink import Uplink
 
 log = logging.getLogger('fasthtml_ws')
@@ -40,12 +40,13 @@ log = logging.getLogger('fasthtml_ws')
 # %% ../nbs/api/14_connection.ipynb #5e82d154
 class Handler:
     "A function of the app, and how to call it"
-    __slots__ = ('func','plan','is_async','in_loop')
+    __slots__ = ('func','plan','call','is_async','in_loop')
     def __init__(self,
         func:Callable[...,Any], # What the app wrote
         reserved:Reserved, # Arguments that are not data
     ):
         self.func,self.plan,f = func,compile_plan(func, reserved),func
+        self.call = self.plan.caller(func)
         while isinstance(f, partial): f = f.func
         fs = (f, getattr(f, '__call__', None))
         self.is_async = any(map(iscoroutinefunction, fs))
@@ -96,12 +97,11 @@ _serving:ContextVar[Any] = ContextVar('_serving', default=None) # the connection
 
 class Outgoing(WebSocket):
     "The sending half of a connection"
+    __slots__ = ('path_params','held','line') # what every message looks at: Python 3.11 takes five times as long to find a default on the class
     resume:Resume|None = None # what the client script said of itself
     recovery:Recovery|None = None # until it has what it missed
-    held:Held|None = None # what waits until then
     covered:frozenset[str] = frozenset() # topics that its cursor opens
     goodbye = 0 # code with which we closed
-    line:Uplink|None = None # numbers what comes in; None if the client does not number it
     _late = 0 # messages that were sent too late
     _ended = False # has `disconn` run?
     _cutting:asyncio.Task[None]|None = None # `_take_back`, under a server that shows no transport
@@ -109,15 +109,13 @@ class Outgoing(WebSocket):
         super().__init__(scope, receive, send)
         p = route.policy
         self.route = route
+        self.path_params:dict[str,Any] = scope.get('path_params', {}) # what the path of the route matched
+        self.held:Held|None = None # what waits until it has what it missed
+        self.line:Uplink|None = None # numbers what comes in; None if the client does not number it
         self.is_htmx = p.placement=='htmx' or (p.placement=='auto' and any(k==b'origin' for k,_ in scope['headers']))
         self.writer = Writer(self._send, Outbox(p.outbox_messages, p.outbox_bytes, p.conflate and self.is_htmx), self, p.stall_timeout)
         self._loop,self._thread = asyncio.get_running_loop(),get_ident()
         self._calls = route.hub.calls_of(self._loop)
-
-    @cached_property
-    def path_params(self)->dict[str,Any]:
-        "What the path of the route matched; kept, because every argument is looked up here first"
-        return self.scope.get('path_params', {})
 
     @cached_property
     def owner(self)->str:
@@ -289,31 +287,23 @@ _turns = 10 # turns of the loop in which a server surely has handed over what it
 
 class Connection(Outgoing):
     "One client of one route; the `ws` of its handlers"
+    __slots__ = ('received','_jobs','_worker','_at_once','_deaf','_early','_room','_idle','_turn','_row_began') # as in `Outgoing`
     # what few connections ever set stands on the class, and costs the others nothing
     taken:tuple[Any,...] = () # what it counts as, from `Gate.admit`
     throttled = False # was it closed because it was held back for too long?
-    _deaf = False # is no message accepted any more?
     error:BaseException|None = None # what the `error=` handler of the route is asked about
-    _worker:asyncio.Task[Any]|None = None
-    _room:asyncio.Future[None]|None = None
     _streaming:asyncio.Task[Any]|None = None
     _interrupted = _complained = False
     _spawned:set[asyncio.Task[Any]]|None = None
     _end_task:LastTask|None = None
-    _jobs:list[Any]|tuple[()] = () # what waits for the worker; made when something does
-    _row_began = 0. # when the first of several messages that came together was looked at
-    _at_once = False # was the last message handled before the reader went on?
     _heard = 0. # when the client last said something, or we were last done with it; kept if there is an `idle_timeout`
-    _idle:asyncio.TimerHandle|None = None
     _throttle:asyncio.TimerHandle|None = None
-    _turn:asyncio.Handle|None = None
     _listening:asyncio.Task[Any]|None = None # who waits in `_receive_apart`
     _makes_way = False # was that asked to make way?
     _ping = _noticed = 0. # when the server sent the ping whose pong is missing, and when we noticed that
     _from_server:Any = None # the server's `receive`, if it shows no transport
     _server:Any = None # the server's end, if we have taken it over
     _expiry:asyncio.TimerHandle|None = None
-    _early:Any = None # a message that has come and cannot be accepted yet
     _retry:asyncio.Handle|None = None # looks again whether it can
     recovered:bool|None = None # could be replayed what it missed? None on a first visit
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
@@ -323,6 +313,14 @@ class Connection(Outgoing):
             self.held = self.recovery.held
         self.id,self.received = next(_ids),0
         self._intake = Intake(route.policy)
+        self._jobs:list[Any]|tuple[()] = () # what waits for the worker; made when something does
+        self._worker:asyncio.Task[Any]|None = None
+        self._at_once = self._deaf = False # was the last message handled before the reader went on? Is none accepted any more?
+        self._early:Any = None # a message that has come and cannot be accepted yet
+        self._room:asyncio.Future[None]|None = None
+        self._idle:asyncio.TimerHandle|None = None
+        self._turn:asyncio.Handle|None = None
+        self._row_began = 0. # when the first of several messages that came together was looked at
 
     def __repr__(self)->str: return f'<Connection {self.id} {self.scope["path"]} {self.writer.status.value}>'
 
@@ -700,8 +698,12 @@ class Connection(Outgoing):
             if not h.in_loop: return self._settle(p, self._call_in_thread(h, p, secs))
             if secs: return self._settle(p, _in_time(self._call(h, p), secs))
             if h.plan.later: return self._settle(p, self._call(h, p))
-            res = h.func(**h.plan(self, p))
-            if type(res) is CoroutineType or isawaitable(res):
+            res = h.call(self, p)
+            if type(res) is CoroutineType: # as `begin`, without a call
+                try: waits_for = res.send(None)
+                except StopIteration as e: res = e.value
+                else: return self._settle(p, self._finish(Rest(res, waits_for)))
+            elif isawaitable(res):
                 rest,res = begin(res)
                 if rest: return self._settle(p, self._finish(rest))
             if res is not None:

@@ -272,7 +272,7 @@ def _frames(roots:list[tuple[str,str]])->list[str]:
     return frames
 
 # %% ../nbs/api/06_render.ipynb #f1a50004
-_start = re.compile(rf'<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^">]*+")*+)>').fullmatch
+_start = re.compile(rf'<([a-z][a-z0-9]*+)((?:[{_ws}]++[a-z0-9@:._-]++="[^">]*+")*+)').fullmatch
 _quoted = re.compile(rf'[{_ws}]([^{_ws}=]++)="([^"]*+)"').findall
 _id = re.compile(rf'(?:[{_ws}]++(?!id=)[^{_ws}=]++="[^"]*+")*+[{_ws}]++id="[^"]').match # the first of two counts
 _not_simple = _void | _raw
@@ -280,21 +280,21 @@ _longest_start = 500 # characters of a start tag that is remembered
 
 @lru_cache(maxsize=1024)
 def _opens(start:str)->tuple[str,str,str]|None: # It as it is placed, '' for an element that is appended; its end tag; in what it is appended
-    "Look at the start tag of a simple element, which is often the same; None if it is none"
+    "Look at the start tag of a simple element up to its `>`, since many begin with the same; None if it is none"
     if not (m := _start(start)) or (tag := m[1]) in _not_simple: return None
     attrs,end = m[2],f'</{tag}>'
     if _oob not in attrs: return (f'<{tag}{_true}{attrs}>' if _id(attrs) else '', end, _wrapper.get(tag, 'div'))
-    return (start, end, '') if _target(tag, dict(_quoted(attrs)[::-1])) is None else None # the first of two counts
+    return (start+'>', end, '') if _target(tag, dict(_quoted(attrs)[::-1])) is None else None # the first of two counts
 
 def _place_simple(html:str, owner:str)->list[str]|None:
     "What `place` gives for a text that is plain or one simple element; None for any other"
     if '<' not in html: return [_append(html, 'div', owner)] if html.strip() else []
     html = html.strip(' \t\n\f\r')
-    i = html.find('>')+1
-    if i > _longest_start or not (opens := _opens(html[:i])): return None
-    start,end,around = opens
-    if html.find('<', i)!=len(html)-len(end) or not html.endswith(end): return None
-    return [start+html[i:] if start else _append(html, around, owner)]
+    start,_,rest = html.partition('>')
+    if len(start) > _longest_start or not (opens := _opens(start)): return None
+    placed,end,around = opens
+    if rest.find('<')!=len(rest)-len(end) or not rest.endswith(end): return None
+    return [placed+rest if placed else _append(html, around, owner)]
 
 # %% ../nbs/api/06_render.ipynb #8be4a902
 def place(

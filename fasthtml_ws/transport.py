@@ -104,14 +104,17 @@ class Eager:
         *args:Any,
     )->asyncio.Task[Any]|None: # What does the rest, or all of it; None if nothing is left
         "Call `f(*args)` as a task of its own would, now if no task runs"
-        if sys.version_info >= (3,12):
-            t = asyncio.Task(self._all(f, args), loop=self._loop, eager_start=True)
+        if _starts_eagerly:
+            t = asyncio.Task(self._all(f, args), loop=self._loop, eager_start=True) # type: ignore[call-arg]
             return None if t.done() else t
         kept = self._task
-        if kept is None or asyncio.current_task(self._loop) is not None: return self._loop.create_task(self._all(f, args))
+        if kept is None: return self._loop.create_task(self._all(f, args))
         self._task,context = None,copy_context()
         refs,weak_refs = getrefcount(kept),getweakrefcount(kept)
-        _enter_task(self._loop, kept)
+        try: _enter_task(self._loop, kept)
+        except RuntimeError: # another task runs
+            self._task = kept
+            return self._loop.create_task(self._all(f, args))
         try: rest = context.run(f, *args)
         finally: _leave_task(self._loop, kept)
         if rest is None and not kept.told and getrefcount(kept)==refs and getweakrefcount(kept)==weak_refs:
@@ -126,7 +129,7 @@ class Eager:
 
     async def _all(self, f:Callable[...,Coroutine[Any,Any,Any]|None], args:tuple[Any,...])->None:
         if (rest := f(*args)) is not None: await rest
-        elif self._task is None and sys.version_info < (3,12): _Kept(self._keep(), loop=self._loop, name=_kept_name, context=Context())
+        elif self._task is None and not _starts_eagerly: _Kept(self._keep(), loop=self._loop, name=_kept_name, context=Context())
 
     async def _keep(self)->Any:
         me:Any = asyncio.current_task()
@@ -143,6 +146,7 @@ class Eager:
         for context,rest in work: return await _Within(context, rest)
 
 _kept_name = 'handles a message'
+_starts_eagerly = sys.version_info >= (3,12) # looking at the version takes longer than the rest of what is asked here
 
 class _Within:
     "A coroutine whose steps run in a context other than that of its task"

@@ -452,13 +452,14 @@ class Connection(Outgoing):
         "What the server calls where it can, in place of `_read`"
         if self._turn: self._turn.cancel(); self._turn = None
         if more and not self._row_began: self._row_began = time.perf_counter()
-        text = self._text(message if isinstance(message, str) else None)
+        intake = self._intake
+        text = self._text(message if type(message) is str else None)
         if text is not None:
-            if self._jobs or self._intake.pace:
+            if self._jobs or intake.pace:
                 self._early,self._retry = text,self._loop.call_soon(self._accept_early) # others get a turn
                 return False
             self._add(text)
-        if self._intake.since is not None: self._count_turns(_turns)
+        if intake.since is not None: self._count_turns(_turns)
         if self._row_began and (not more or time.perf_counter()-self._row_began > _row):
             self._row_began = 0.
             if more and self._at_once: self._at_once,self._retry = False,self._loop.call_soon(self._server.go_on); return False

@@ -55,6 +55,9 @@ def _depth(text:str)->int:
         deepest = max(deepest, now)
     return deepest
 
+def _check_depth(text:str, policy:Policy)->None:
+    if text.count('{')+text.count('[') > policy.max_depth and _depth(text) > policy.max_depth: raise PayloadError(f'nested deeper than {policy.max_depth} levels')
+
 def _names(o:Any)->int:
     "How many names the parsed JSON `o` holds"
     n,todo = 0,[o]
@@ -68,8 +71,9 @@ def _no_constant(c:str): raise PayloadError(f'{c} is not JSON')
 _slow = json.JSONDecoder(parse_constant=_no_constant)
 _fast = msgspec.json.Decoder().decode
 
-def _special(text:str)->Any:
+def _special(text:str, policy:Policy)->Any:
     "The value that the JSON `text` is, by Python's own decoder, which says what is wrong"
+    _check_depth(text, policy)
     try: value = _slow.decode(text)
     except json.JSONDecodeError as e: raise PayloadError('expected a JSON object') from e
     except PayloadError: raise
@@ -85,11 +89,12 @@ def parse_payload(
 )->Payload: # The fields and htmx's headers
     "Read one frame of htmx 2, htmx 4 or plain JSON; whatever is not a message raises `PayloadError`"
     if not text: return Payload()
-    if text.count('{') + ('[' in text and text.count('[')) > policy.max_depth and _depth(text) > policy.max_depth:
-        raise PayloadError(f'nested deeper than {policy.max_depth} levels')
     try: values = _fast(text)
-    except Exception: values = _special(text) # it may know it, and says what is wrong
-    if not isinstance(values, dict): raise PayloadError('expected a JSON object')
+    except Exception: values = _special(text, policy) # it may know it, and says what is wrong
+    if type(values) is not dict: raise PayloadError('expected a JSON object')
     if len(text) > policy.max_fields and text.count(':') > policy.max_fields and _names(values) > policy.max_fields:
         raise PayloadError(f'more than {policy.max_fields} names')
-    return Payload(values, _take_headers(values))
+    htmx = _take_headers(values)
+    for v in values.values():
+        if type(v) is list or type(v) is dict: _check_depth(text, policy); break
+    return Payload(values, htmx)

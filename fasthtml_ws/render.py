@@ -307,6 +307,9 @@ def place(
     elif isinstance(content, FT):
         if (target := _target(content.tag, content.attrs))!='': return [_root_html(content, target)]
         if type(content) is FT: return [_append(_root_html(content, ''), _wrapper.get(content.tag, 'div'), owner)]
+    return _place_roots(content, owner)
+
+def _place_roots(content:Any, owner:str)->list[str]:
     out:list[tuple[str,str]] = [] # (tag, html) of each root
     loose:list[str] = []
     around = ''

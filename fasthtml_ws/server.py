@@ -24,7 +24,6 @@ from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_loc
 from uvicorn.server import ServerState
 from .errors import CloseCode, State, step
 from .frames import BINARY, PING, PONG, TEXT, FrameReader, ProtocolError, agree, close_frame, packed_frame, server_frame
-from .outbox import Message
 
 # %% ../nbs/api/12_server.ipynb #c2e59e20
 returns_per_second,longest_delay = 500,60.

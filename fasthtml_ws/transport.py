@@ -100,22 +100,21 @@ class Eager:
         self._work:list[tuple[Context,Coroutine[Any,Any,Any]]] = [] # what it does then
 
     def run(self,
-        f:Callable[...,Coroutine[Any,Any,Any]|None], # Does what needs no waiting, and gives what is left; raises nothing
-        *args:Any,
+        f:Callable[[],Coroutine[Any,Any,Any]|None], # Does what needs no waiting, and gives what is left; raises nothing
     )->asyncio.Task[Any]|None: # What does the rest, or all of it; None if nothing is left
-        "Call `f(*args)` as a task of its own would, now if no task runs"
+        "Call `f` as a task of its own would, now if no task runs"
         if _starts_eagerly:
-            t = asyncio.Task(self._all(f, args), loop=self._loop, eager_start=True) # type: ignore[call-arg]
+            t = asyncio.Task(self._all(f), loop=self._loop, eager_start=True) # type: ignore[call-arg]
             return None if t.done() else t
         kept = self._task
-        if kept is None: return self._loop.create_task(self._all(f, args))
+        if kept is None: return self._loop.create_task(self._all(f))
         self._task,context = None,copy_context()
         refs,weak_refs = getrefcount(kept),getweakrefcount(kept)
         try: _enter_task(self._loop, kept)
         except RuntimeError: # another task runs
             self._task = kept
-            return self._loop.create_task(self._all(f, args))
-        try: rest = context.run(f, *args)
+            return self._loop.create_task(self._all(f))
+        try: rest = context.run(f)
         finally: _leave_task(self._loop, kept)
         if rest is None and not kept.told and getrefcount(kept)==refs and getweakrefcount(kept)==weak_refs:
             self._task = kept
@@ -127,8 +126,8 @@ class Eager:
         if not self._wake.done(): self._wake.set_result(None)
         return kept if rest is not None else None
 
-    async def _all(self, f:Callable[...,Coroutine[Any,Any,Any]|None], args:tuple[Any,...])->None:
-        if (rest := f(*args)) is not None: await rest
+    async def _all(self, f:Callable[[],Coroutine[Any,Any,Any]|None])->None:
+        if (rest := f()) is not None: await rest
         elif self._task is None and not _starts_eagerly: _Kept(self._keep(), loop=self._loop, name=_kept_name, context=Context())
 
     async def _keep(self)->Any:

@@ -1123,6 +1123,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport._awaiting': ('api/transport.html#_awaiting', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport._is_sansio': ('api/transport.html#_is_sansio', 'fasthtml_ws/transport.py'),
+                                       'fasthtml_ws.transport._knows_websocket': ( 'api/transport.html#_knows_websocket',
+                                                                                   'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.abort_later': ('api/transport.html#abort_later', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.at_shutdown': ('api/transport.html#at_shutdown', 'fasthtml_ws/transport.py'),
                                        'fasthtml_ws.transport.begin': ('api/transport.html#begin', 'fasthtml_ws/transport.py'),

@@ -135,7 +135,7 @@ def agree(
     offers:str, # Header `Sec-WebSocket-Extensions` of a client
 )->tuple[str,int]: # The same header for the answer, and the window for what we compress; '' and 0 for no compression
     "Take the first offer that can be taken"
-    bits,asked = next((o for o in map(_offer, offers.split(',')) if o[0]), (0,False))
+    bits,asked = next((o for o in map(_offer, offers.split(',')) if o[0]), (0,False)) if offers else (0,False)
     if not bits: return '',0
     return 'permessage-deflate; server_no_context_takeover; client_no_context_takeover' + (f'; server_max_window_bits={bits}' if asked else ''),bits
 

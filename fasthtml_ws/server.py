@@ -70,21 +70,25 @@ class Refused(Exception):
 
 def _tokens(values:list[bytes])->list[bytes]: return [o.strip() for o in b','.join(values).split(b',')]
 
+_judged = b'connection',b'upgrade',b'sec-websocket-key',b'sec-websocket-version',b'origin'
+
 def accept_key(
     method:bytes, # Of the request
     headers:list[tuple[bytes,bytes]], # Of the request
 )->bytes:
     "Look at a handshake; what proves that we are no web server that takes it for something else"
-    def get(name:bytes)->list[bytes]: return [v for k,v in headers if k==name]
-    key,version = get(b'sec-websocket-key'),get(b'sec-websocket-version')
+    connection,upgrade,key,version,origin = said = [],[],[],[],[] # type: tuple[list[bytes],...]
+    of = dict(zip(_judged, said))
+    for k,v in headers:
+        if k in of: of[k].append(v)
     if method!=b'GET': raise Refused(405, 'A WebSocket is opened with GET', (b'Allow', b'GET'))
-    if b'upgrade' not in map(bytes.lower, _tokens(get(b'connection'))) or [o.lower() for o in _tokens(get(b'upgrade'))]!=[b'websocket']:
+    if b'upgrade' not in map(bytes.lower, _tokens(connection)) or [o.lower() for o in _tokens(upgrade)]!=[b'websocket']:
         raise Refused(426, 'This address is for WebSocket clients', (b'Upgrade', b'websocket'))
     try: good = len(key)==1 and len(b64decode(key[0], validate=True))==16
     except ValueError: good = False
     if not good: raise Refused(400, 'Sec-WebSocket-Key has to be one key of 16 bytes in base64')
     if version!=[b'13']: raise Refused(426, 'The version of WebSocket has to be 13', (b'Upgrade', b'websocket'), (b'Sec-WebSocket-Version', b'13'))
-    if len(get(b'origin'))>1: raise Refused(400, 'There is more than one Origin')
+    if len(origin)>1: raise Refused(400, 'There is more than one Origin')
     return b64encode(sha1(key[0]+_guid).digest())
 
 # %% ../nbs/api/12_server.ipynb #8936ea4d

@@ -15,8 +15,9 @@ from asyncio.tasks import _enter_task, _leave_task, _register_task, _unregister_
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from functools import lru_cache
 from sys import getrefcount
-from types import CoroutineType
+from types import CodeType, CoroutineType
 from typing import Any, Protocol
 from weakref import getweakrefcount
 import anyio
@@ -172,11 +173,14 @@ def find_transport(
 _http_only = {('starlette.middleware.sessions', 'SessionMiddleware.__call__.<locals>.send_wrapper'),
               ('starlette._exception_handler', 'wrap_app_handling_exceptions.<locals>.wrapped_app.<locals>.sender')}
 
+@lru_cache
+def _knows_websocket(code:CodeType)->bool: return 'websocket' in str(code.co_consts)
+
 def unwrapped(
     send:Any, # The `send` that middleware has left of the server's
 )->Any:
     "What `send` comes down to for an open socket: Starlette's own wrappers look at HTTP responses alone"
-    while (getattr(send, '__module__', ''), getattr(send, '__qualname__', '')) in _http_only and 'websocket' not in str(send.__code__.co_consts):
+    while (getattr(send, '__module__', ''), getattr(send, '__qualname__', '')) in _http_only and not _knows_websocket(send.__code__):
         send = send.__closure__[send.__code__.co_freevars.index('send')].cell_contents
     return send
 

@@ -77,10 +77,10 @@ def accept_key(
     headers:list[tuple[bytes,bytes]], # Of the request
 )->bytes:
     "Look at a handshake; what proves that we are no web server that takes it for something else"
-    connection,upgrade,key,version,origin = said = [],[],[],[],[] # type: tuple[list[bytes],...]
-    of = dict(zip(_judged, said))
+    said:dict[bytes,list[bytes]] = {o:[] for o in _judged}
     for k,v in headers:
-        if k in of: of[k].append(v)
+        if k in said: said[k].append(v)
+    connection,upgrade,key,version,origin = said.values()
     if method!=b'GET': raise Refused(405, 'A WebSocket is opened with GET', (b'Allow', b'GET'))
     if b'upgrade' not in map(bytes.lower, _tokens(connection)) or [o.lower() for o in _tokens(upgrade)]!=[b'websocket']:
         raise Refused(426, 'This address is for WebSocket clients', (b'Upgrade', b'websocket'))

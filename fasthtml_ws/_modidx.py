@@ -524,7 +524,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fasthtml_ws.payload._check_depth': ('api/payload.html#_check_depth', 'fasthtml_ws/payload.py'),
                                      'fasthtml_ws.payload._depth': ('api/payload.html#_depth', 'fasthtml_ws/payload.py'),
                                      'fasthtml_ws.payload._hx_name': ('api/payload.html#_hx_name', 'fasthtml_ws/payload.py'),
-                                     'fasthtml_ws.payload._is_text': ('api/payload.html#_is_text', 'fasthtml_ws/payload.py'),
                                      'fasthtml_ws.payload._names': ('api/payload.html#_names', 'fasthtml_ws/payload.py'),
                                      'fasthtml_ws.payload._no_constant': ('api/payload.html#_no_constant', 'fasthtml_ws/payload.py'),
                                      'fasthtml_ws.payload._special': ('api/payload.html#_special', 'fasthtml_ws/payload.py'),

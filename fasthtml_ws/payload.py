@@ -18,11 +18,11 @@ from .policy import Policy
 class Payload:
     "One message of a client: what it says, and what htmx says about it"
     values:dict[str,Any] = field(default_factory=dict) # The fields, as JSON types
-    htmx:dict[str,str|None] = field(default_factory=dict) # htmx's headers as it sent them; empty when it is not htmx
+    htmx:dict[str,Any] = field(default_factory=dict) # What came as htmx's headers; empty when it is not htmx
 
     @property
-    def headers(self)->dict[str,str]: # Made at each call, since few handlers ask
-        "htmx's `HX-*` headers, in lower case"
+    def headers(self)->dict[str,str]: # Made when it is asked for, which is seldom
+        "htmx's `HX-*` headers, with names in lower case"
         return {name:v for k,v in self.htmx.items() if v is not None and (name := _hx_name(k))}
 
 # %% ../nbs/api/03_payload.ipynb #8f14caf8
@@ -30,19 +30,15 @@ _known = {f'HX-{o}': f'hx-{o.lower()}' for o in 'Request Trigger Trigger-Name Ta
 
 def _hx_name(k:str)->str|None: return _known.get(k) or (k.lower() if k[:3].upper()=='HX-' else None)
 
-def _take_headers(values:dict)->dict[str,str|None]:
+def _take_headers(values:dict)->dict[str,Any]:
     "Take htmx's headers out of `values`"
     if 'HEADERS' in values: h = values.pop('HEADERS')
     elif isinstance(h := values.get('headers'), dict) and any(map(_hx_name, h)): del values['headers']
     else: return {}
     if not isinstance(h, dict): raise PayloadError('expected an object of headers', 'HEADERS')
-    for v in h.values():
-        if type(v) is not str and v is not None: return {k:o for k,o in h.items() if o is None or _is_text(k, o)}
+    for k,v in h.items():
+        if type(v) is not str and v is not None and (name := _hx_name(k)): raise PayloadError('expected text', f'HEADERS.{name}')
     return h
-
-def _is_text(k:str, v:Any)->bool:
-    if type(v) is not str and (name := _hx_name(k)): raise PayloadError('expected text', f'HEADERS.{name}')
-    return type(v) is str
 
 # %% ../nbs/api/03_payload.ipynb #309f2b45
 _string = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.S) # possessive, so that a text without an end costs one look
@@ -77,7 +73,8 @@ def _special(text:str, policy:Policy)->Any:
     try: value = _slow.decode(text)
     except json.JSONDecodeError as e: raise PayloadError('expected a JSON object') from e
     except PayloadError: raise
-    except (ValueError,RecursionError) as e: raise PayloadError('a number has too many digits') from e
+    except RecursionError as e: raise PayloadError('nested too deeply') from e
+    except ValueError as e: raise PayloadError('a number has too many digits') from e
     try: json.dumps(value, ensure_ascii=False).encode() # JSON can spell half a surrogate pair, which no UTF-8 can carry on to another client
     except UnicodeEncodeError as e: raise PayloadError('text that is not valid Unicode') from e
     return value

@@ -48,7 +48,9 @@ log = logging.getLogger('fasthtml_ws')
 
 # %% ../nbs/api/17_routes.ipynb #70160ba7
 def _session(conn:Any, p:Any)->Any: return conn.scope.setdefault('session', {})
-def _htmx(conn:Any, p:Any)->fh.HtmxHeaders: return fh.HtmxHeaders(**{k:p.headers.get(v.lower()) for k,v in fh.htmx_hdrs.items()})
+def _htmx(conn:Any, p:Any)->fh.HtmxHeaders:
+    hs = p.headers
+    return fh.HtmxHeaders(**{k:hs.get(v.lower()) for k,v in fh.htmx_hdrs.items()})
 def _conn(conn:Any, p:Any)->Any: return conn
 def _hub(conn:Any, p:Any)->Any: return conn.route.hub
 

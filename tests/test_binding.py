@@ -385,3 +385,9 @@ def test_object_that_wraps_a_function():
     w = Wrapper(future.row)
     assert w(**bind(w, n='1')) == {'n': 1}
     assert bind(Wrapper(plain), msg='a', n='2') == {'msg': 'a', 'n': 2, 'sep': '-'}
+
+
+def test_arguments_may_be_called_what_the_written_call_uses_itself():
+    def h(f:int, p:int, conn:int, get0:int, get1:int=5): return f,p,conn,get0,get1
+    assert compile_plan(h, reserved).caller(h)(conn(), Payload({'f': 1, 'p': 2, 'conn': 3, 'get0': 4})) == (1, 2, 3, 4, 5)
+    with pytest.raises(BindingError, match='p: '): compile_plan(h, reserved).caller(h)(conn(), Payload({'f': 1, 'p': 'x'}))

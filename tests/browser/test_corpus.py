@@ -1,7 +1,9 @@
-"""Programs in the shapes of public FastHTML code, from `tests/corpus`: with our import line each shows what it shows on stock.
+"""Programs in the shapes of public FastHTML code: each shows with our import line what it shows on stock.
 
-A function here is what is done with the program of its name, and `@shape` says what is seen at the end. Each runs on stock and on ours; the
-text that is seen has to be the expected one on both, so that two empty pages are no success.
+The programs are in `tests/corpus`. A function here is what is done with the program of its name, and `@shape` says what each page
+shows at the end. Each program runs on stock and on ours. Both have to show the expected text, so that two empty pages are no
+success, and ours may not make the browser complain where stock does not. Where stock cannot run a program, `why` says what was
+seen, and ours alone has to show the text.
 """
 import json
 from pathlib import Path
@@ -68,7 +70,8 @@ class Shape:
         try:
             visit = Visit(web, web.module(self.code(stock)))
             self.steps(visit)
-            for tab,text in zip(visit.pages, self.texts, strict=True): expect(tab(self.show)).to_have_text(text, use_inner_text=True)
+            for tab,text in zip(visit.pages, self.texts, strict=True):
+                expect(tab(self.show)).to_have_text(text, use_inner_text=True)
             why = ''
         except (Exception, pytest.fail.Exception) as e: why = f'{type(e).__name__}: {e}'
         seen = [self.seen(o) for o in visit.pages] if visit else []
@@ -76,7 +79,9 @@ class Shape:
         web.close()
         return seen, why, visit.said if visit else []
 
-    def seen(self, tab): return tab.text(self.show) if tab(self.show).count()==1 else f'not one {self.show}: '+tab.text('body')
+    def seen(self, tab):
+        if tab(self.show).count()==1: return tab.text(self.show)
+        return f'not one {self.show}: '+tab.text('body')
 
 
 def shape(*texts, show='#out', htmx=(2,), why='', **swap):
@@ -162,8 +167,8 @@ def dict_of_dicts(v):
     v.leave(bob if mine in ann.text('#out') else ann)
 
 
-@shape('hi user_id=0 topics=1 message_id=2 is_open=3 id=4 route=5 held=6 writer=7 line=8 taken=9 received=10 history=11 '
-       'queue=12 policy=13')
+@shape('hi user_id=0 topics=1 message_id=2 is_open=3 id=4 route=5 held=6 writer=7 line=8 taken=9 received=10 '
+       'history=11 queue=12 policy=13')
 def names_on_ws(v): v.open().say('hi')
 
 
@@ -252,7 +257,7 @@ def endpoint_class(v): v.open()
 def endpoint_in_routes(v): v.open()
 
 
-@shape('hi', why="conn of its `setup_ws` ends with AttributeError: 'dict' object has no attribute 'client' (`scope.client`)")
+@shape('hi', why="its `conn` ends with AttributeError: 'dict' object has no attribute 'client' (`scope.client`)")
 def setup_ws(v): v.open().say('hi')
 
 
@@ -349,6 +354,13 @@ def receive_loop_in_conn(v): v.open()
 
 @shape('ann a ann b stopped')
 def receive_json_and_iter(v): v.open()
+
+
+@shape("ann is 7, of ['msg']", htmx=both)
+def receive_on_htmx_page(v):
+    tab = v.open()
+    tab.say('ann'); tab.shows('ann, your age?')
+    tab.say('7')
 
 
 # with ours the limit of a handshake is shorter than its 10 s, so that the test sees what comes after it
@@ -459,7 +471,7 @@ def path_parameters(v):
     bob.say('two'); eve.say('three')
 
 
-@shape('hi in lobby', why='an argument without an annotation is None, also one that the path has: it shows "hi in None"')
+@shape('hi in lobby', why='without an annotation it is None: the page shows "hi in None"')
 def path_parameter_by_name(v): v.open().say('hi')
 
 
@@ -509,7 +521,8 @@ def buttons(v):
     tab('#typed').press_sequentially('typed')
 
 
-@shape("one: [('one', 'o')] two: [('one', 'o'), ('two', 't')] three: [('one', 'o'), ('three', 't'), ('two', 't')]", htmx=both)
+@shape("one: [('one', 'o')] two: [('one', 'o'), ('two', 't')] three: [('one', 'o'), ('three', 't'), ('two', 't')]",
+       htmx=both)
 def several_sockets(v):
     tab = v.open()
     for o in ('one', 'two', 'three'): tab.say(o[0], f'#{o}-msg'); tab.shows(f"('{o}', '{o[0]}')", f'#{o}-out')
@@ -535,7 +548,7 @@ def mounted(v):
 
 # The page's content
 
-@shape('sent raw returned raw', why='fastcore\'s `to_xml(NotStr(...))` is a TypeError: expected str instance, NotStr found')
+@shape('sent raw returned raw', why='`to_xml(NotStr(...))` ends with TypeError: expected str instance, NotStr found')
 def notstr(v): v.open().say('hi')
 
 

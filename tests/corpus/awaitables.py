@@ -8,7 +8,8 @@ sends = []
 @rt
 def index():
     outs = [Div(id=o) for o in 'a b c d e'.split()]
-    return Titled('Many', Div(Div(*outs, id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Many', Div(Div(*outs, id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def on_conn(send): sends.append(send)
 

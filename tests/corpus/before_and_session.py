@@ -17,7 +17,8 @@ def post(name:str, sess):
 
 @rt
 def index(auth):
-    return Titled(f'For {auth}', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled(f'For {auth}', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws')
 async def ws(msg:str, sess): return Div(f'{sess["auth"]}: {msg}', id='out', hx_swap_oob='true')

@@ -8,7 +8,8 @@ ended = []
 def index():
     return Titled('Upload', Div(id='out'), Script('''
         const ws = new WebSocket(`ws://${location.host}/ws`);
-        ws.onopen = () => { ws.send('{"name": "a.wav"}'); ws.send(new Uint8Array(1000)); ws.send('more'); ws.send(new Uint8Array(24)); ws.send('end'); };
+        const frames = ['{"name": "a.wav"}', new Uint8Array(1000), 'more', new Uint8Array(24), 'end'];
+        ws.onopen = () => frames.forEach(o => ws.send(o));
         ws.onmessage = e => document.getElementById('out').append(e.data + ' ');'''))
 
 @rt

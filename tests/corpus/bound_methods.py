@@ -19,7 +19,8 @@ room = Room('lobby')
 
 @rt
 def index():
-    return Titled('Room', Div(room.page(), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Room', Div(room.page(), form, hx_ext='ws', ws_connect='/ws'))
 
 app.ws('/ws', conn=room.joined, disconn=room.left)(room.said_something)
 

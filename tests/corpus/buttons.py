@@ -1,4 +1,4 @@
-"Elements that send by themselves: buttons with a value, an input on `keyup`, one on `load`; `HtmxHeaders` names the element."
+"Elements that send by themselves: buttons, an input on `keyup`, one on `load`; `HtmxHeaders` names the element."
 from fasthtml.common import *
 
 app, rt = fast_app(exts='ws')

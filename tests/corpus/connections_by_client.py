@@ -7,7 +7,8 @@ conns, gone = {}, []
 
 @rt
 def index():
-    return Titled('Questions', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Questions', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def on_connect(send): conns[send.args[0].client] = send
 

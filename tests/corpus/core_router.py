@@ -5,7 +5,9 @@ from fasthtml.core import APIRouter
 rt = APIRouter()
 
 @rt('/')
-def index(): return Titled('Core', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+def index():
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Core', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @rt.ws('/ws')
 async def ws(msg:str, send): await send(Div(f'{msg} by a router', id='out', hx_swap_oob='true'))

@@ -10,7 +10,8 @@ class Person: name:str; age:int; member:bool=False
 @rt
 def index():
     outs = Div(*[Div(id=o) for o in 'a b c'.split()], id='out')
-    fields = Input(id='name', value='Ann'), Input(id='age', value='7'), CheckboxX(id='member', checked=True, label='member')
+    member = CheckboxX(id='member', checked=True, label='member')
+    fields = Input(id='name', value='Ann'), Input(id='age', value='7'), member
     form = Form(*fields, Input(id='msg'), Button('Send'), id='form', ws_send=True)
     return Titled('Data', outs, Div(form, hx_ext='ws', ws_connect='/ws?room=red'))
 

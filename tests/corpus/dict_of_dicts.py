@@ -9,7 +9,8 @@ def positions():
 
 @rt
 def index():
-    return Titled('Room', Div(Ul(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Room', Div(Ul(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def broadcast(x):
     for u in list(users.values()): await u['send'](x)

@@ -8,7 +8,8 @@ def msg_list(): return Ul(*map(Li, msgs), id='out', hx_swap_oob='true')
 
 @rt
 def index():
-    return Titled('Chat', Div(msg_list(), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Chat', Div(msg_list(), form, hx_ext='ws', ws_connect='/ws'))
 
 def on_conn(ws, send): users[str(id(ws))] = send
 def on_disconn(ws): users.pop(str(id(ws)), None)

@@ -5,7 +5,8 @@ app, rt = fast_app(exts='ws')
 
 @rt('/')
 def get():
-    return Titled('WS Demo', Div(Div(id='out'), Form(Input(id='msg', name='msg'), id='form', hx_ws_send=True), hx_ws_connect='/ws'))
+    form = Form(Input(id='msg', name='msg'), id='form', hx_ws_send=True)
+    return Titled('WS Demo', Div(Div(id='out'), form, hx_ws_connect='/ws'))
 
 @app.ws('/ws')
 async def ws(msg:str, send): await send(Div(f'You said: {msg}', id='out', hx_swap_oob=True))

@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 @rt
 def index():
     form = Form(Input(id='msg'), id='form', hx_ws_send=True)
-    return Titled('Partial', Div(Div(Div(id='side'), Div(id='main'), id='out'), form, hx_ws_connect='/ws', hx_swap='none'))
+    out = Div(Div(id='side'), Div(id='main'), id='out')
+    return Titled('Partial', Div(out, form, hx_ws_connect='/ws', hx_swap='none'))
 
 @app.ws('/ws')
 async def ws(msg:str):

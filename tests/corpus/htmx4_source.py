@@ -5,7 +5,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Div(P('Click me', hx_ws_send=True, id='textid', name='textname', hx_ws_connect='/ws'), P('nothing yet', id='out'))
+    sends = P('Click me', hx_ws_send=True, id='textid', name='textname', hx_ws_connect='/ws')
+    return Div(sends, P('nothing yet', id='out'))
 
 @app.ws('/ws')
 async def ws(ws, send, hx_source:str): return Div(f'trigger: {hx_source}', id='out', hx_swap_oob=True)

@@ -17,6 +17,7 @@ def index():
 @app.ws('/ws')
 async def ws(image:str, draw_landmarks:bool, quality:float, send)->None:
     picture = base64.b64decode(image)
-    await send(json.dumps(dict(image=base64.b64encode(picture.upper()).decode(), labels=['<none>'], drawn=draw_landmarks, quality=quality)))
+    loud = base64.b64encode(picture.upper()).decode()
+    await send(json.dumps(dict(image=loud, labels=['<none>'], drawn=draw_landmarks, quality=quality)))
 
 serve()

@@ -6,6 +6,7 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
+    form = Form(Input(id='msg'), id='form', ws_send=True)
     return Titled('Voice', Script('''
         const take = e => {
             const s = e.detail.message?.data ?? e.detail.message;
@@ -15,7 +16,7 @@ def index():
         };
         addEventListener('htmx:wsBeforeMessage', take);
         addEventListener('htmx-ws-before-message-incoming', take);'''),
-        Div(Div(Div(id='audio'), Div(id='said'), id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+        Div(Div(Div(id='audio'), Div(id='said'), id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws')
 async def ws(msg:str, send):

@@ -12,7 +12,8 @@ def index():
     return Title('Life'), Main(board(), step, hx_ext='ws', ws_connect='/life')
 
 @rt
-def count(): return Div(f'{len(players)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
+def count():
+    return Div(f'{len(players)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
 
 async def update():
     for i,player in enumerate(players):

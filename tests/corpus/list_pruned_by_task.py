@@ -9,7 +9,8 @@ clients, state = [], dict(ticks=0)
 def home(): return Title('Arena'), Main(Div(id='out'), hx_ext='ws', ws_connect='/ws')
 
 @app.get('/count')
-def count(): return Div(f'{len(clients)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
+def count():
+    return Div(f'{len(clients)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
 
 async def update_clients():
     state['ticks'] += 1

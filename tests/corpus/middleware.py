@@ -19,7 +19,8 @@ app, rt = fast_app(exts='ws', middleware=[Middleware(Stamp, name='stamped'), Mid
 
 @rt
 def index(req):
-    return Titled(req.scope['stamp'], Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled(req.scope['stamp'], Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws')
 async def ws(msg:str, scope): return Div(f'{msg}: {scope["stamp"]}', id='out', hx_swap_oob='true')

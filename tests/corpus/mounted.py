@@ -6,7 +6,9 @@ inner, irt = fast_app(exts='ws')
 sends = []
 
 @irt
-def index(): return Titled('Inner', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/inner/ws'))
+def index():
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Inner', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/inner/ws'))
 
 async def on_conn(send): sends.append(send)
 

@@ -5,7 +5,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('State', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('State', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 names = 'user_id topics message_id is_open id route held writer line taken received history queue policy'.split()
 

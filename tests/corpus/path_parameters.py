@@ -8,7 +8,8 @@ rooms = defaultdict(dict)
 @rt('/room/{room}/{seat:int}')
 def page(room:str, seat:int):
     connect = f'/ws/{room}/{seat}'
-    return Titled(f'{room} {seat}', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect=connect))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled(f'{room} {seat}', Div(Div(id='out'), form, hx_ext='ws', ws_connect=connect))
 
 def on_conn(ws, send, room:str, seat:int): rooms[room][seat] = send
 def on_disconn(ws): rooms[ws.path_params['room']].pop(ws.path_params['seat'], None)

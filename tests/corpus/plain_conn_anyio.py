@@ -1,4 +1,4 @@
-"A plain `conn` runs in a worker thread on stock, so it may send with `anyio.from_thread.run(send, x)`; so may a plain handler."
+"A plain `conn` and a plain handler, each in a worker thread, that send with `anyio.from_thread.run(send, x)`."
 import anyio
 from fasthtml.common import *
 
@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Plain', Div(Div(Div(id='a'), Div(id='b'), id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Plain', Div(Div(Div(id='a'), Div(id='b'), id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 def on_conn(send): anyio.from_thread.run(send, Div('welcome', id='a', hx_swap_oob='true'))
 

@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Plain', Div(Div(Div(id='a'), Div(id='b'), id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Plain', Div(Div(Div(id='a'), Div(id='b'), id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 def on_conn(send): asyncio.run(send(Div('welcome', id='a', hx_swap_oob='true')))
 

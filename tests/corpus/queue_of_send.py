@@ -6,7 +6,9 @@ app, rt = fast_app(exts='ws')
 jobs, done = asyncio.Queue(), []
 
 @rt
-def index(): return Titled('Jobs', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+def index():
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Jobs', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def worker():
     while True:

@@ -7,7 +7,8 @@ queues, tasks = {}, {}
 
 @rt
 def index():
-    return Titled('News', Button('Publish', id='publish', hx_post='/publish', hx_swap='none'), Div(Div(id='out'), hx_ext='ws', ws_connect='/ws'))
+    publish = Button('Publish', id='publish', hx_post='/publish', hx_swap='none')
+    return Titled('News', publish, Div(Div(id='out'), hx_ext='ws', ws_connect='/ws'))
 
 async def pump(q, send):
     while True: await send(await q.get())

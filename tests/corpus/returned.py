@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 @rt
 def index():
     outs = [Div(id=o) for o in 'a b c d'.split()]
-    return Titled('Returned', Div(Div(*outs, id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Returned', Div(Div(*outs, id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 def at(id, *c): return Div(*c, id=id, hx_swap_oob='true')
 

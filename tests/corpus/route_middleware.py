@@ -15,7 +15,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Loud', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Loud', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws', middleware=[Middleware(Loud)])
 async def ws(msg:str, ws): return Div(f'{msg} quiet {ws.scope["loud"]}', id='out', hx_swap_oob='true')

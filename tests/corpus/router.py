@@ -4,7 +4,9 @@ from fasthtml.common import *
 ar = APIRouter(prefix='/video')
 
 @ar('/')
-def page(): return Titled('Video', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/video/ws'))
+def page():
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Video', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/video/ws'))
 
 async def on_conn(send): await send(Div('connected', id='out', hx_swap_oob='true'))
 

@@ -7,7 +7,8 @@ app, rt = fast_app(exts='ws')
 @rt
 def index(session):
     session['user'] = 'bob'
-    return Titled('Self', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Self', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws')
 def ws(self, msg:str, ws:WebSocket, session):

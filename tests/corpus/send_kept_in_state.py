@@ -4,7 +4,9 @@ from fasthtml.common import *
 app, rt = fast_app(exts='ws')
 
 @rt
-def index(): return Titled('Remote', Button('Go', id='go', hx_get='/go', hx_swap='none'), Div(Div(id='out'), hx_ext='ws', ws_connect='/ws'))
+def index():
+    go = Button('Go', id='go', hx_get='/go', hx_swap='none')
+    return Titled('Remote', go, Div(Div(id='out'), hx_ext='ws', ws_connect='/ws'))
 
 async def on_conn(send): app.state.send = send
 

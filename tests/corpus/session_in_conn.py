@@ -20,7 +20,8 @@ def on_disconnect(ws): users.pop(str(id(ws)), None)
 @app.ws('/ws', conn=on_connect, disconn=on_disconnect)
 async def ws(msg:str, send, session):
     msgs.append((session.get('username', 'Anonymous'), msg))
-    for u,name in users.values(): await u(Ul(*[Li(f'{k}: {v} (to {name})') for k,v in msgs], id='out', hx_swap_oob='true'))
+    for u,name in users.values():
+        await u(Ul(*[Li(f'{k}: {v} (to {name})') for k,v in msgs], id='out', hx_swap_oob='true'))
     return Input(id='msg', hx_swap_oob='true')
 
 serve()

@@ -6,12 +6,14 @@ app, rt = fast_app(exts='ws')
 @rt
 def index(session):
     session['sid'] = 'ann'
-    page = Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws?room=red&level=3')
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    page = Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws?room=red&level=3')
     return Titled('Ids', page), cookie('uid', 'u1')
 
 @app.ws('/ws')
 async def ws(msg:str, ws, room:str, level:int):
-    seen = [ws.session['sid'], ws.cookies['uid'], ws.headers['upgrade'], ws.query_params['room'], ws.url.path, ws.client.host, ws.scope['type']]
+    seen = [ws.session['sid'], ws.cookies['uid'], ws.headers['upgrade'], ws.query_params['room'], ws.url.path]
+    seen += [ws.client.host, ws.scope['type']]
     return Div(f'{msg} {room} {level} ', ' '.join(seen), id='out', hx_swap_oob='true')
 
 serve()

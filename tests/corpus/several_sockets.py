@@ -5,7 +5,8 @@ app, rt = fast_app(exts='ws')
 values = {}
 
 def part(name):
-    return Div(Div(id=f'{name}-out'), Form(Input(name='msg', id=f'{name}-msg'), ws_send=True), hx_ext='ws', ws_connect=f'/{name}')
+    form = Form(Input(name='msg', id=f'{name}-msg'), ws_send=True)
+    return Div(Div(id=f'{name}-out'), form, hx_ext='ws', ws_connect=f'/{name}')
 
 @rt
 def index(): return Titled('Three', Div(*map(part, ('one', 'two', 'three')), id='out'))

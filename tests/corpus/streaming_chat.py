@@ -5,7 +5,9 @@ from fasthtml.common import *
 app, rt = fast_app(exts='ws')
 messages = []
 
-def bubble(i): return Div(Div(messages[i]['role'], cls='chat-header'), Div(messages[i]['content'], cls='chat-bubble'), id=f'message-{i}')
+def bubble(i):
+    role, content = messages[i]['role'], messages[i]['content']
+    return Div(Div(role, cls='chat-header'), Div(content, cls='chat-bubble'), id=f'message-{i}')
 def chat_input(): return Input(type='text', name='msg', id='msg', placeholder='Type a message', hx_swap_oob='true')
 
 @rt

@@ -7,7 +7,8 @@ app, rt = fast_app(exts='ws')
 def index():
     rows = Table(Tbody(Tr(Td('one')), Tr(Td('two', id='cell')), id='rows'))
     items = Ul(Li('a', id='a'), Li('b', id='b'), id='items')
-    return Titled('Table', Div(Div(rows, items, id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Table', Div(Div(rows, items, id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 @app.ws('/ws')
 async def ws(msg:str, send):

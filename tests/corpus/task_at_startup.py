@@ -7,7 +7,8 @@ sends, ticks = {}, []
 async def clock():
     while True:
         ticks.append(1)
-        for o in list(sends.values()): await o(Div('running' if len(ticks) > 3 else 'starting', id='out', hx_swap_oob='true'))
+        now = 'running' if len(ticks) > 3 else 'starting'
+        for o in list(sends.values()): await o(Div(now, id='out', hx_swap_oob='true'))
         await asyncio.sleep(.02)
 
 async def start(): asyncio.create_task(clock())

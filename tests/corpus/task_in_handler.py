@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Model', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Model', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 def mk_inp(): return Input(id='msg', value='', hx_swap_oob='true')
 

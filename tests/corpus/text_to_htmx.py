@@ -5,7 +5,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Status', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Status', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def on_conn(send): await send('session configured')
 

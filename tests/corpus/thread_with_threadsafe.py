@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Worker', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Worker', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 def work(msg, send, loop):
     for s in ('started', 'done'):

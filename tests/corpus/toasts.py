@@ -8,7 +8,8 @@ setup_toasts(app, duration=60_000)
 def index():
     form = Form(Input(id='msg'), id='form', ws_send=True)
     save = Button('Save', id='save', hx_post='/save', hx_target='#saved')
-    return Titled('Toasts', save, Div(Div(Div(id='saved'), Div(id='said'), id='out'), form, hx_ext='ws', ws_connect='/ws'))
+    out = Div(Div(id='saved'), Div(id='said'), id='out')
+    return Titled('Toasts', save, Div(out, form, hx_ext='ws', ws_connect='/ws'))
 
 @rt('/save')
 def post(session):

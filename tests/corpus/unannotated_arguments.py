@@ -5,11 +5,13 @@ app, rt = fast_app(exts='ws')
 
 @rt
 def index():
-    return Titled('Free', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect='/ws'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled('Free', Div(Div(id='out'), form, hx_ext='ws', ws_connect='/ws'))
 
 async def on_connect(thing, send): await send(Div(f'{thing} at first', id='out', hx_swap_oob='true'))
 
 @app.ws('/ws', conn=on_connect)
-async def ws(msg:str, other, *, another, req, sess): return Div(f'{msg} {other} {another} {req.scope["type"]}', id='out', hx_swap_oob='true')
+async def ws(msg:str, other, *, another, req, sess):
+    return Div(f'{msg} {other} {another} {req.scope["type"]}', id='out', hx_swap_oob='true')
 
 serve()

@@ -6,7 +6,8 @@ app, rt = fast_app(exts='ws')
 
 @rt('/chat/{chat_id}')
 def page(chat_id:str):
-    return Titled(f'Chat {chat_id}', Div(Div(id='out'), Form(Input(id='msg'), id='form', ws_send=True), hx_ext='ws', ws_connect=f'/ws/{chat_id}'))
+    form = Form(Input(id='msg'), id='form', ws_send=True)
+    return Titled(f'Chat {chat_id}', Div(Div(id='out'), form, hx_ext='ws', ws_connect=f'/ws/{chat_id}'))
 
 async def on_connect(websocket): print('Client connected')
 async def on_disconnect(websocket): print('Client disconnected')

@@ -7,7 +7,8 @@ calls = []
 
 @rt
 def index():
-    forms = [Form(Input(name='msg', id=f'msg_{o}'), ws_send=True, hx_ext='ws', ws_connect=f'/{o}') for o in ('wrapped', 'partial', 'object')]
+    def form(o): return Form(Input(name='msg', id=f'msg_{o}'), ws_send=True, hx_ext='ws', ws_connect=f'/{o}')
+    forms = map(form, ('wrapped', 'partial', 'object'))
     return Titled('Wrapped', Div(*[Div(id=o) for o in ('a', 'b', 'c')], id='out'), *forms)
 
 def logged(f):

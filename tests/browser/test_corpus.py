@@ -1,9 +1,9 @@
 """Programs in the shapes of public FastHTML code: each shows with our import line what it shows on stock.
 
-The programs are in `tests/corpus`. A function here is what is done with the program of its name, and `@shape` says what each page
-shows at the end. Each program runs on stock and on ours. Both have to show the expected text, so that two empty pages are no
-success, and ours may not make the browser complain where stock does not. Where stock cannot run a program, `why` says what was
-seen, and ours alone has to show the text.
+The programs are in `tests/corpus`. A function here is what is done with the program of its name, and `@shape` says what
+each page shows at the end. Each program runs on stock and on ours. Both have to show the expected text, so that two empty
+pages are no success, and then the same on the whole page; ours may not make the browser complain where stock does not.
+Where stock cannot run a program, `why` says what was seen, and ours alone has to show the text.
 """
 import json
 from pathlib import Path
@@ -48,10 +48,12 @@ class Shape:
         texts, # What each page shows at the end
         show, # The element whose text counts
         htmx, # Versions of htmx
+        page, # The element whose text has to be the same on both
         why, # Why stock is not run, as it was seen; '' if it is
         swap, # Parts of the program to replace: `stock` or `ours` -> (old, new)
     ):
-        self.steps, self.texts, self.show, self.htmx, self.why, self.swap = steps, texts, show, htmx, why, swap
+        self.steps, self.texts, self.show, self.htmx = steps, texts, show, htmx
+        self.page, self.why, self.swap = page, why, swap
         self.name = steps.__name__
 
     def code(self, stock):
@@ -74,20 +76,16 @@ class Shape:
                 expect(tab(self.show)).to_have_text(text, use_inner_text=True)
             why = ''
         except (Exception, pytest.fail.Exception) as e: why = f'{type(e).__name__}: {e}'
-        seen = [self.seen(o) for o in visit.pages] if visit else []
+        seen = [o.text(self.page) for o in visit.pages] if visit else []
         if visit: visit.close()
         web.close()
         return seen, why, visit.said if visit else []
 
-    def seen(self, tab):
-        if tab(self.show).count()==1: return tab.text(self.show)
-        return f'not one {self.show}: '+tab.text('body')
 
-
-def shape(*texts, show='#out', htmx=(2,), why='', **swap):
+def shape(*texts, show='#out', htmx=(2,), page='body', why='', **swap):
     "Register a function as the steps of the program of its name"
     def f(steps):
-        shapes.append(Shape(steps, texts, show, htmx, why, swap))
+        shapes.append(Shape(steps, texts, show, htmx, page, why, swap))
         return steps
     return f
 
@@ -122,7 +120,9 @@ def list_pruned_by_task(v):
 
 @shape('you said three to 1')
 def list_removed_in_disconn(v):
-    ann, bob = v.open(), v.open()
+    ann = v.open()
+    v.until(lambda m: m.users) # the first in the list, since a list that is pruned in a loop skips the next
+    bob = v.open()
     v.until(lambda m: len(m.users)==2)
     ann.say('one'); bob.shows('you said one to 2')
     v.leave(bob)
@@ -159,12 +159,12 @@ def queue_per_client(v):
 
 @shape('visitor 1 (red) at 4', htmx=both)
 def dict_of_dicts(v):
-    ann, bob = v.open(), v.open()
-    ann.shows('(red) at 0')
-    v.until(lambda m: len(m.users)==2)
-    ann.say('4'); ann.shows('at 4'); bob.shows('at 4')
-    mine = 'visitor 1 (red) at 4'
-    v.leave(bob if mine in ann.text('#out') else ann)
+    ann = v.open()
+    ann.shows('visitor 1 (red) at 0')
+    bob = v.open()
+    bob.shows('visitor 2 (red) at 0')
+    ann.say('4'); bob.shows('visitor 1 (red) at 4')
+    v.leave(bob)
 
 
 @shape('hi user_id=0 topics=1 message_id=2 is_open=3 id=4 route=5 held=6 writer=7 line=8 taken=9 received=10 '
@@ -518,7 +518,7 @@ def buttons(v):
     tab.shows('load by loads')
     tab('#left').click(); tab.shows('left by left')
     tab('#right').click(); tab.shows('right by right')
-    tab('#typed').press_sequentially('typed')
+    tab('#typed').fill('typed'); tab('#typed').press('Shift')
 
 
 @shape("one: [('one', 'o')] two: [('one', 'o'), ('two', 't')] three: [('one', 'o'), ('three', 't'), ('two', 't')]",
@@ -572,7 +572,9 @@ def table_rows(v): v.open().say('new')
 def closing(v): v.open()
 
 
-@shape('asked hi') # on htmx 4 stock's text takes the place of all that the owner holds, the form too
+# Ours shows text that names no place in the element that owns the socket. On stock htmx 2 drops it, and on htmx 4 it
+# takes the place of all that the owner holds, so that there is no form any more to go on with.
+@shape('asked hi', page='#out')
 def text_to_htmx(v): v.open().say('hi')
 
 
@@ -586,13 +588,13 @@ cases = [pytest.param(s, v, id=f'{s.name}-htmx{v}') for s in shapes for v in s.h
 @pytest.mark.parametrize('shape,htmx', cases)
 def test_shape(chrome, shape, htmx, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stock, said = list(shape.texts), []
+    stock, said = shape.texts, []
     if not shape.why:
         stock, wrong, said = chrome.run(shape.run, chrome, htmx, True, tmp_path/'stock')
         assert not wrong, f'on stock, which shows {stock}: {wrong}'
     ours, wrong, ours_said = chrome.run(shape.run, chrome, htmx, False, tmp_path/'ours')
     assert not wrong, f'on ours, which shows {ours} in place of {stock}: {wrong}'
-    assert ours == stock
+    assert shape.why or ours == stock
     assert not (more := set(ours_said)-set(said)), f'the browser complains on ours alone: {more}'
 
 

@@ -1,8 +1,8 @@
 """Programs in the shapes of public FastHTML code: each shows with our import line what it shows on stock.
 
 The programs are in `tests/corpus`. A function here is what is done with the program of its name, and `@shape` says what
-each page shows at the end. Each program runs on stock and on ours. Both have to show the expected text, so that two empty
-pages are no success, and then the same on the whole page; ours may not make the browser complain where stock does not.
+each page shows at the end. Each program runs on stock and on ours. Both have to show the expected text, so that two
+empty pages are no success, and then the same on the whole page; ours may not make the browser complain where stock does not.
 Where stock cannot run a program, `why` says what was seen, and ours alone has to show the text.
 """
 import json
@@ -398,6 +398,10 @@ def monsterui_router(v):
     tab = v.open()
     tab.shows('ready')
     tab.say('hi')
+
+
+@shape('bot: hi')
+def monsterui_first(v): v.open().say('hi')
 
 
 @shape('event for 2', 'event for 2')

@@ -582,8 +582,8 @@ def closing(v): v.open()
 def text_to_htmx(v): v.open().say('hi')
 
 
-@shape('39 characters', htmx=both)
-def json_to_htmx(v): v.open().say('<img src=x onerror="alert(1)"><p>text</p>'[:39])
+@shape('noted hi', htmx=both)
+def json_to_htmx(v): v.open().say('hi')
 
 
 cases = [pytest.param(s, v, id=f'{s.name}-htmx{v}') for s in shapes for v in s.htmx]

@@ -1,4 +1,4 @@
-"JSON with typed text in it, sent to an htmx page that has no listener: nothing of it may run or show."
+"JSON that is sent to an htmx page without a listener, as for another kind of client: nothing of it shows."
 import json
 from fasthtml.common import *
 
@@ -11,7 +11,7 @@ def index():
 
 @app.ws('/ws')
 async def ws(msg:str, send):
-    await send(json.dumps(dict(type='note', n=len(msg))))
-    await send(Div(f'{len(msg)} characters', id='out', hx_swap_oob='true'))
+    await send(json.dumps(dict(type='note', text=msg)))
+    await send(Div(f'noted {msg}', id='out', hx_swap_oob='true'))
 
 serve()

@@ -297,6 +297,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._end': ( 'api/connection.html#connection._end',
                                                                                     'fasthtml_ws/connection.py'),
+                                        'fasthtml_ws.connection.Connection._end_stream': ( 'api/connection.html#connection._end_stream',
+                                                                                           'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._finish': ( 'api/connection.html#connection._finish',
                                                                                        'fasthtml_ws/connection.py'),
                                         'fasthtml_ws.connection.Connection._forget_handshake': ( 'api/connection.html#connection._forget_handshake',

@@ -798,6 +798,9 @@ class Connection(Outgoing):
         self._jobs = [_live_job, *self._jobs]
         self._start_worker()
 
+    def _end_stream(self)->None:
+        if (t := self._late_conn) and not serves_others(t): t.cancel()
+
     async def _go_live(self)->None:
         "`conn` goes on, and has subscribed to what it needs"
         try: await self._catch_up()
@@ -991,7 +994,7 @@ class Connection(Outgoing):
         self._make_way()
         self.route.hub.forget(self)
         if self._streaming is not asyncio.current_task(): self._interrupt()
-        if (t := self._late_conn) and t is not asyncio.current_task() and not serves_others(t): t.cancel()
+        if self._late_conn: self._loop.call_soon(self._end_stream) # perhaps it is what has found out
         if self.route.cancel and self._worker is not asyncio.current_task(): self._stop_work()
 
     def _begin_end(self)->LastTask:

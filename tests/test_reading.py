@@ -6,7 +6,6 @@ import anyio.from_thread, pytest
 from tests.kit import *
 from tests.kit import Web
 from tests.script import *
-from tests.test_socket import site
 
 
 # A handler that reads
@@ -105,7 +104,7 @@ def test_close_of_ours_ends_a_reader(site):
 
 
 def test_messages_after_the_reader_has_ended_are_handled(site):
-    app,seen = site.app(),[]
+    app = site.app()
     @app.ws('/ws')
     async def recv(msg:str, ws):
         if msg=='read': return f'read {await ws.receive_text()} {await ws.receive_text()}'
@@ -193,7 +192,7 @@ def test_inbox_of_a_reader_that_does_not_read_is_bounded(site):
 
 
 def test_waiting_is_not_the_time_of_the_handler(site):
-    app,seen = site.app(handler_timeout=.15),[]
+    app = site.app(handler_timeout=.15)
     @app.ws('/ws')
     async def recv(ws, send, secs:float=0):
         await send('ready')

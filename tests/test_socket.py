@@ -10,15 +10,6 @@ from tests.kit import *
 from tests.kit import Web
 from tests.script import *
 
-ours = 'fasthtml_ws.server:WebSocketProtocol'
-
-@pytest.fixture(params=['websockets-sansio', ours], ids=['uvicorn', 'ours'])
-def site(web, request):
-    "`web` under uvicorn's class, where a task reads, and under ours, which calls the connection"
-    web.options = dict(ws=request.param)
-    return web
-
-
 # Names
 
 def public(cls): return sorted(o for o in dir(cls) if not o.startswith('_'))
@@ -114,9 +105,7 @@ def reads(ws):
 
 def test_what_reads_the_scope_says_the_same_as_stock():
     "In `conn`, in a handler, and in `disconn`"
-    said = []
-    for stock in (True, False):
-        w,seen = Web(stock),[]
+    def say(w, seen):
         app = w.app()
         app.get('/there', name='there')(lambda: '')
         app.ws('/ws', conn=lambda ws: seen.append(reads(ws)), disconn=lambda ws: seen.append({k:v for k,v in reads(ws).items() if k!='states'}))(lambda ws: seen.append(reads(ws)))
@@ -126,8 +115,9 @@ def test_what_reads_the_scope_says_the_same_as_stock():
         until(lambda: len(seen)==2)
         c.leave()
         until(lambda: len(seen)==3)
-        said.append(seen)
         w.end()
+        return seen
+    said = [say(Web(stock), []) for stock in (True, False)]
     assert said[0]==said[1]
 
 
@@ -268,7 +258,7 @@ def test_task_of_a_client_ends_with_it(site, where):
     async def start(send): tasks.append(asyncio.create_task(clock(send) if where!='thread' else asyncio.to_thread(in_thread, send)))
     async def recv(msg:str, send): await start(send)
     app.ws('/ws', conn=None if where=='handler' else start)(recv)
-    s = site.serve(app)
+    site.serve(app)
     c = site.connect()
     if where=='handler': c.send(msg='start')
     assert c.recv()=='tick'

@@ -9,6 +9,7 @@ __all__ = ['longest_id', 'Payload', 'parse_payload']
 import json, re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 import msgspec
 from .errors import PayloadError
 from .policy import Policy
@@ -29,8 +30,8 @@ class Payload:
 
     @property
     def sender(self)->str: # '' if it has none, or is not htmx
-        "Id of the form, or other element, that sent the message: htmx 2 says `form`, htmx 4 `form#form`"
-        id = self.headers.get('hx-trigger') or self.headers.get('hx-source', '').partition('#')[2]
+        "Id of the form, or other element, that sent the message: htmx 2 says `my form`, htmx 4 `form#my%20form`"
+        id = self.headers.get('hx-trigger') or unquote(self.headers.get('hx-source', '').partition('#')[2])
         return id if len(id)<=longest_id else ''
 
 # %% ../nbs/api/03_payload.ipynb #8f14caf8

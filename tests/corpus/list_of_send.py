@@ -1,4 +1,4 @@
-"A game: a list of `send`, which an `except` prunes, and a page that counts it."
+"A game: a list of `send`, which an `except` would prune."
 from fasthtml.common import *
 
 app, rt = fast_app(exts='ws')
@@ -10,10 +10,6 @@ def board(): return Div(f'generation {life["generation"]}', id='out', hx_swap_oo
 def index():
     step = Button('Step', id='step', hx_put='/step', hx_swap='none')
     return Title('Life'), Main(board(), step, hx_ext='ws', ws_connect='/life')
-
-@rt
-def count():
-    return Div(f'{len(players)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
 
 async def update():
     for i,player in enumerate(players):

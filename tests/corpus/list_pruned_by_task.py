@@ -1,4 +1,4 @@
-"A background task sends to a list of `send` and removes the one that raises; a page counts the list."
+"A background task sends to a list of `send`, and would remove one that raises."
 import asyncio
 from fasthtml.common import *
 
@@ -7,10 +7,6 @@ clients, state = [], dict(ticks=0)
 
 @app.get('/')
 def home(): return Title('Arena'), Main(Div(id='out'), hx_ext='ws', ws_connect='/ws')
-
-@app.get('/count')
-def count():
-    return Div(f'{len(clients)} in the list', id='out', hx_get='/count', hx_trigger='every 50ms', hx_swap='outerHTML')
 
 async def update_clients():
     state['ticks'] += 1

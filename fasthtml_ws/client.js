@@ -63,7 +63,9 @@ class Facade extends EventTarget {
     onopen = null; onmessage = null; onerror = null; onclose = null
     protocol = ''; extensions = ''; bufferedAmount = 0; binaryType = 'blob'
     owner = null; real = null; status = ''; next = null
-    opened = false; over = false; plain = false; healing = false
+    opened = false; over = false; plain = false; greeted = false; healing = false
+    delivers = false                      // is htmx busy with a message of this one?
+    text = null                           // a message that htmx 2 has been kept from
     pauses = false                        // is the line given up while the tab is hidden?
     attempts = 0; notBefore = 0; beat = silence
 
@@ -228,8 +230,15 @@ class Facade extends EventTarget {
         const [html, note] = split(data)
         if (note?.startsWith('{')) return this.obey(JSON.parse(note))
         if (!this.memory.greeted && !this.plain) this.settleForPlain()
-        if (html) this.dispatchEvent(new MessageEvent('message', {data: this.host.prepare(html)}))
+        if (html) this.deliver(html)
         if (isAfter(note, this.memory.position)) this.memory.position = note
+    }
+
+    deliver(data) {
+        this.delivers = true
+        this.text = null
+        this.dispatchEvent(new MessageEvent('message', {data: this.host.prepare(data)}))
+        this.delivers = false
     }
 
     // Whoever answers does not speak our protocol: messages go as they are, and silence means nothing.
@@ -366,6 +375,20 @@ let sessions = Promise.resolve()
 function keepSession(token) {
     const post = () => fetch(sessionAddress, {method: 'POST', body: new URLSearchParams({token}), keepalive: true})
     if (sessionAddress) sessions = sessions.then(post).catch(() => {}) // the server logs what nobody came for
+}
+
+
+/* ---- Messages that are not HTML ---- */
+
+/* HTML begins with a tag; what only HTML takes for blank may stand before it. */
+function isHtml(text) { return /^[ \t\n\f\r]*</.test(text) }
+
+/* An object or an array. A number, a word or a text in quotes is more often something that a user typed. */
+function isJson(text) {
+    if (!/^[ \t\n\r]*[{[]/.test(text)) return false
+    try { JSON.parse(text) }
+    catch { return false }
+    return true
 }
 
 
@@ -555,6 +578,7 @@ function joinHtmx2() {
             tell(facade, 'htmx:wsClose', {event, socketWrapper})
         },
     }
+    showTextInHtmx2()
     let fresh = null
     htmx.createWebSocket = url => {
         if (!isOurs(url)) return make(url)
@@ -573,6 +597,25 @@ function joinHtmx2() {
     document.addEventListener('htmx:beforeHistorySave', () => {
         for (const {owner, memory} of facades) if (memory.token) owner?.setAttribute('ws-cursor', `${memory.token}~${memory.position}`)
     })
+}
+
+/* What is not HTML goes no further than to the last extension, which is this one; the events around it stay as they are. */
+function showTextInHtmx2() {
+    htmx.defineExtension('fasthtml_ws', {transformResponse(text, xhr, owner) {
+        const facade = current.get(owner)
+        if (!facade?.delivers || xhr || typeof text !== 'string' || isHtml(text)) return text
+        facade.text = text
+        if (!isJson(text)) owner.append(text)
+        return ''
+    }})
+    const root = document.documentElement, named = root.getAttribute('hx-ext') ?? root.getAttribute('data-hx-ext')
+    root.setAttribute('hx-ext', named ? named + ',fasthtml_ws' : 'fasthtml_ws')
+    addEventListener('htmx:wsAfterMessage', ({target, detail}) => {
+        const facade = current.get(target)
+        if (typeof facade?.text !== 'string') return
+        detail.message = facade.text
+        facade.text = null
+    }, true)
 }
 
 if (window.htmx) joinHtmx2()
@@ -626,10 +669,28 @@ function prepareMessage(event) {
     if (typeof message.data === 'string') message.data = appendOnce(message.data)
 }
 
+/* hx-ws reads JSON by itself, and of JSON it swaps in only what an envelope holds. Any other text it would parse as HTML, in place
+of what the owner has. This promise settles after those of the app, which may change the message or cancel it. */
+function showTextInHtmx4(event) {
+    const {detail, target: owner} = event, {connection, message, waitUntil} = detail
+    if (!connections.has(connection) || typeof message.data !== 'string' || isHtml(message.data)) return
+    const pending = []
+    detail.waitUntil = promise => { pending.push(promise); waitUntil(promise) }
+    waitUntil(Promise.resolve().then(() => Promise.all(pending)).then(() => {
+        const {data} = message
+        if (event.defaultPrevented || detail.cancelled || typeof data !== 'string' || isHtml(data) || isJson(data)) return
+        owner.append(data)
+        detail.cancelled = true
+        htmx.trigger(owner, event.type.replace('before', 'after'), {connection, message})
+    }))
+}
+
 // On the window, which hears an event after the rest of the page: what apps change or cancel counts.
 for (const mark of [':', '-']) {
+    const incoming = ['htmx', 'ws', 'before', 'message', 'incoming'].join(mark)
     addEventListener(['htmx', 'ws', 'before', 'connection'].join(mark), joinConnection)
-    addEventListener(['htmx', 'ws', 'before', 'message', 'incoming'].join(mark), prepareMessage)
+    addEventListener(incoming, showTextInHtmx4, true)
+    addEventListener(incoming, prepareMessage)
 }
 
 

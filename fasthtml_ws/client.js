@@ -693,6 +693,26 @@ for (const mark of [':', '-']) {
     addEventListener(incoming, prepareMessage)
 }
 
+/* hx-ws adds its own names to elements that have those of htmx 2, and warns of each. Here they get them first, and hx-ws does
+not see the old ones, which stay for the app's own selectors. It asks in the same turn as this. */
+function nameForHtmx4(root) {
+    const mark = htmx.config.metaCharacter || ':', old = ['ws-connect', 'ws-send']
+    const elements = [root, ...root.querySelectorAll('[ws-connect],[ws-send]')].filter(element => element.matches?.('[ws-connect],[ws-send]'))
+    for (const element of elements) {
+        for (const name of old) {
+            const wanted = 'hx-' + name.replace('-', mark)
+            if (element.hasAttribute(name) && !element.hasAttribute(wanted)) element.setAttribute(wanted, element.getAttribute(name))
+        }
+        element.hasAttribute = name => !old.includes(name) && Element.prototype.hasAttribute.call(element, name)
+    }
+    queueMicrotask(() => { for (const element of elements) delete element.hasAttribute })
+}
+
+function joinHtmx4() { window.htmx?.registerExtension?.('fasthtml_ws', {htmx_after_process: nameForHtmx4}) }
+
+if (window.htmx) joinHtmx4()
+else document.addEventListener('DOMContentLoaded', joinHtmx4)
+
 
 /* ---- The page ---- */
 

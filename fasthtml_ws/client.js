@@ -20,6 +20,8 @@ const steady = 2_000         // a connection that lasted this long starts the de
 const strangerAfter = 3_000  // without a greeting, for a page without a cursor
 const healSpread = 2_000, healPause = 30_000, healPatience = 15_000
 
+const refusalPatience = 15_000 // for the page's own address to say whether it leads away as well
+
 // After these, and all from 4000 to 4999, coming back would end the same way.
 const finalCodes = [1000, 1002, 1003, 1007, 1008, 1009, 1010]
 const idleCode = 4408, refusedCodes = [4401, 4403]
@@ -34,7 +36,8 @@ const sessionAddress = document.currentScript && new URL('session', document.cur
 const closing = ({code = 1005, reason = '', wasClean = true}) => new CloseEvent('close', {code, reason, wasClean})
 
 function emit(owner, name, detail) {
-    const event = new CustomEvent(name, {detail, bubbles: true, composed: true, cancelable: name === 'ws:missed'})
+    const cancelable = ['ws:missed', 'ws:refused'].includes(name)
+    const event = new CustomEvent(name, {detail, bubbles: true, composed: true, cancelable})
     return (owner?.isConnected ? owner : document).dispatchEvent(event)
 }
 
@@ -140,7 +143,7 @@ class Facade extends EventTarget {
     unplug() {
         const {real} = this
         this.real = null
-        this.plain = false
+        this.plain = this.greeted = false
         for (const timer of [this.retry, this.watchdog, this.stranger]) clearTimeout(timer)
         return real
     }
@@ -157,17 +160,25 @@ class Facade extends EventTarget {
     }
 
     lose(ended) {
-        const {code, reason} = ended, wasOpen = this.status === 'open'
+        const {code, reason} = ended, wasOpen = this.status === 'open', {greeted} = this
         this.unplug()
         if (code === idleCode) return this.doze(ended)
         if (finalCodes.includes(code) || code >= 4000) {
             this.end(ended)
-            if (refusedCodes.includes(code)) follow(reason)
+            if (refusedCodes.includes(code)) this.refused(code, reason, greeted)
             return
         }
         if (wasOpen && Date.now() - this.openedAt > steady) this.attempts = 0
         this.later(this.delayAsked(reason) ?? this.backoff())
         this.host.lost(this, closing(ended))
+    }
+
+    // A connection that was open is closed by the app itself, which knows where the page has to go. One that was never
+    // opened says nothing about the page, which may be public.
+    async refused(code, reason, greeted) {
+        const target = isAddress(reason) ? reason : '', page = location.href
+        const leads = !!target && (greeted || await leadsTo(target)), follows = leads && location.href === page
+        if (emit(this.owner, 'ws:refused', {code, location: target, follows}) && follows) location.assign(target)
     }
 
     delayAsked(reason) {
@@ -262,7 +273,7 @@ class Facade extends EventTarget {
     greet(beat = silence / 1000, acked = 0) {
         clearTimeout(this.stranger)
         this.plain = false
-        this.memory.greeted = true
+        this.greeted = this.memory.greeted = true
         this.beat = beat * 1000
         this.watch()
         this.forget(acked)
@@ -365,9 +376,24 @@ function isAfter(a, b) {
     return offset > offset2 || offset === offset2 && frames > frames2
 }
 
-/* Go where a refusal sends us. "//host" is another host, and so are "/\host" and "/", tab, "/host" to a browser. */
-function follow(reason) {
-    if (/^(https?:\/\/|\/(?![/\\]))[^\s\0-\x1f]*$/i.test(reason)) location.assign(reason)
+/* Is `reason` an address that a page may be sent to? "//host" is another host, and so are "/\host" and "/", tab, "/host" to a browser. */
+function isAddress(reason) { return /^(https?:\/\/|\/(?![/\\]))[^\s\0-\x1f]*$/i.test(reason) }
+
+/* Does the page's own address lead to `target` now? Query and fragment do not count: they often name the page to come back to. */
+async function leadsTo(target) {
+    const signal = AbortSignal.timeout(refusalPatience), headers = {Accept: 'text/html'}
+    const answer = (url, redirect) => fetch(url, {redirect, signal, headers, cache: 'no-store'}).catch(() => null)
+    const place = url => { const {origin, pathname} = new URL(url, location.href); return origin + pathname }
+    const page = await answer(location.href, 'follow')
+    // A redirect to another origin, where a login may be, cannot be read; that there is one can be seen.
+    if (!page) return (await answer(location.href, 'manual'))?.type === 'opaqueredirect'
+    const asked = page.headers.get('hx-redirect')
+    if (asked) return place(asked) === place(target)
+    if (!page.redirected) return false
+    if (place(page.url) === place(target)) return true
+    // `target` may redirect as well.
+    const end = await answer(target, 'follow')
+    return !!end && place(end.url) === place(page.url)
 }
 
 /* One at a time: each answer sets the whole cookie, and would undo what another has just added. */

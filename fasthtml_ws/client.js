@@ -708,6 +708,8 @@ function showTextInHtmx4(event) {
         owner.append(data)
         detail.cancelled = true
         htmx.trigger(owner, event.type.replace('before', 'after'), {connection, message})
+        // With no swap there is no event of one; FastHTML's own script, which measures the page, knows this name too.
+        htmx.trigger(owner, ['htmx', 'after', 'ws', 'message'].join(event.type[4]), {connection, message})
     }))
 }
 

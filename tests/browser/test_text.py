@@ -3,6 +3,7 @@ import json
 
 import pytest
 from fasthtml.common import Div, Form, Input, Titled
+from fasthtml.core import iframe_scr
 
 from .kit import expect
 from .test_client import calm, only_htmx2, only_htmx4, wait
@@ -238,3 +239,21 @@ def test_json_dumps_of_what_was_typed(web):
     wait(tab, 'after.length == 2')
     assert json.loads(heard(tab, 'after')[0])=={'msg': typed, typed: [typed]} and texts(tab)[-1]=='Ann: '+typed
     check_page(tab)
+
+
+@pytest.mark.parametrize('what', ['text', 'html'])
+def test_fasthtmls_own_script_measures_the_page(web, what):
+    "In a notebook, FastHTML tells the page around it how high a page is, at every message"
+    app = web.app(hdrs=(iframe_scr,))
+    @app.get('/')
+    def home(): return Titled('T', Div(Form(Input(id='msg', name='msg'), id='form', ws_send=True), Div(id='log'), id='owner', hx_ext='ws', ws_connect='/ws'))
+    @app.ws('/ws')
+    async def answer(ws, msg:str):
+        if what=='html': return Div(msg, id='log')
+        ws.send_text(msg)
+    tab = web.tab(web.serve(app))
+    expect(tab('#owner')).to_have_attribute('ws-status', 'open')
+    tab.page.evaluate("() => { window.heights = []; addEventListener('message', e => e.data.height && heights.push(e.data.height)) }")
+    tab.say('hello')
+    expect(tab('#owner')).to_contain_text('hello')
+    wait(tab, 'heights.length >= 1')

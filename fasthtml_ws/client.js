@@ -724,12 +724,13 @@ for (const mark of [':', '-']) {
 /* hx-ws adds its own names to elements that have those of htmx 2, and warns of each. Here they get them first, and hx-ws does
 not see the old ones, which stay for the app's own selectors. It asks in the same turn as this. */
 function nameForHtmx4(root) {
-    const mark = htmx.config.metaCharacter || ':', old = ['ws-connect', 'ws-send']
+    const {metaCharacter, prefix} = htmx.config, old = ['ws-connect', 'ws-send']
+    const named = (name, prefix) => prefix + name.replace('-', metaCharacter || ':')
     const elements = [root, ...root.querySelectorAll('[ws-connect],[ws-send]')].filter(element => element.matches?.('[ws-connect],[ws-send]'))
     for (const element of elements) {
         for (const name of old) {
-            const wanted = 'hx-' + name.replace('-', mark)
-            if (element.hasAttribute(name) && !element.hasAttribute(wanted)) element.setAttribute(wanted, element.getAttribute(name))
+            const names = [named(name, 'hx-'), named(name, prefix || 'hx-')]
+            if (element.hasAttribute(name) && !names.some(other => element.hasAttribute(other))) element.setAttribute(names[1], element.getAttribute(name))
         }
         element.hasAttribute = name => !old.includes(name) && Element.prototype.hasAttribute.call(element, name)
     }

@@ -38,9 +38,21 @@ def test_pages_fragments_and_messages(web):
     tab('#more').click()
     talk(tab, 2)
     until(lambda: len(tab.sockets)==2, 'two connections')
-    assert tab.page.evaluate(ours_js)==([2, 2, 2, 2, 0, 0] if web.htmx==4 else [2, 0, 2, 0, 0, 0])
+    assert tab.page.evaluate(ours_js)==([2, 0, 2, 0, 2, 2] if web.htmx==4 else [2, 0, 2, 0, 0, 0])
     assert tab.page.evaluate("() => ['ws-connect', 'id'].map(n => document.querySelector('#owner1').hasAttribute(n))")==[True, True]
     assert not tab.console
+
+
+def test_the_same_attributes_as_without_the_script(web):
+    "A morph compares those of htmx 4, and connects anew where one has changed"
+    web.allow = [legacy]
+    def attrs(app):
+        tab = web.tab(web.serve(app))
+        talk(tab, 1)
+        return [tab(o).evaluate("e => Object.fromEntries([...e.attributes].filter(a => !['ws-cursor', 'ws-status'].includes(a.name)).map(a => [a.name, a.value]))") for o in ('#owner1', '#form1')]
+    plain = make_app(web)
+    plain.hdrs[:] = [o for o in plain.hdrs if 'fasthtml_ws' not in o.attrs.get('src', '')]
+    assert attrs(make_app(web))==attrs(plain)
 
 
 def test_selectors_of_the_app(web):
@@ -64,7 +76,7 @@ def test_names_that_the_app_wrote(web):
     for i in (1, 2):
         tab.say('hello', f'#msg{i}')
         expect(tab(f'#log{i}')).to_have_text('hello')
-    assert tab.page.evaluate(ours_js)==[1, 2, 2, 2, 0, 0] and not tab.console
+    assert tab.page.evaluate(ours_js)==[1, 2, 2, 0, 0, 2] and not tab.console
 
 
 def test_colons(web):
@@ -73,7 +85,7 @@ def test_colons(web):
     app = make_app(web, htmx4src, default_hdrs=False)
     tab = web.tab(web.serve(app))
     talk(tab, 1)
-    assert tab.page.evaluate("() => ['ws-connect', 'hx-ws:connect', 'hx-ws-connect'].map(n => document.querySelector('#owner1').getAttribute(n))")==['/ws/1', '/ws/1', None]
+    assert tab.page.evaluate("() => ['ws-connect', 'data-hx-ws:connect', 'data-hx-ws-connect'].map(n => document.querySelector('#owner1').getAttribute(n))")==['/ws/1', '/ws/1', None]
     assert not tab.console
 
 

@@ -55,7 +55,7 @@ class Stage:
     "A tab of which the socket's owner and what stands beside it can be made any page, and the `ws` that writes to it"
     def __init__(self, web, script=False):
         app,boxes = web.app(),[]
-        if not script: web.allow,app.hdrs = [legacy],[o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
+        if not script: web.allow,app.hdrs = [*web.allow, legacy],[o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
 
         @app.get('/')
         def home(): return Titled('Stage', Div(Div(id='owner', hx_ext='ws', ws_connect='/ws'), id='stage'), Div(id='mark'))

@@ -22,9 +22,6 @@ from .errors import RenderError
 
 # %% ../nbs/api/06_render.ipynb #f6e7b2fa
 import logging
-from fasthtml.core import HttpHeader
-from starlette.background import BackgroundTask
-from starlette.responses import Response
 
 log = logging.getLogger('fasthtml_ws')
 
@@ -34,18 +31,21 @@ _instead = {
     'HtmxResponseHeaders': 'send elements that say `hx_swap_oob`, a `Title` or a `Script`; `ws.close(4401, "/address")` takes the page elsewhere',
     'HttpHeader': 'set it on an HTTP route',
     'BackgroundTask': 'start it with `ws.spawn(...)`',
-    'Response': 'return its content itself; to take the page elsewhere, `ws.close(4401, "/address")`',
+    'Redirect': 'use `ws.close(4401, "/address")`',
+    'Response': 'return its content itself, or use `ws.close(4401, "/address")` instead of a redirect',
 }
 
+_classes = {'fasthtml.core.HttpHeader':'HttpHeader', 'fasthtml.core.Redirect':'Redirect', 'starlette.responses.Response':'Response',
+            'starlette.background.BackgroundTask':'BackgroundTask'}
+
 def _http_only(o:Any)->tuple[str,str]|None: # What it is, and its key in `_instead`
-    "What `o` is if only an HTTP response can carry it"
-    if isinstance(o, HttpHeader):
+    "What `o` is if only an HTTP response can carry it; by the names of classes, as this module imports neither package"
+    kind = next((k for c in type(o).__mro__ if (k := _classes.get(f'{c.__module__}.{c.__qualname__}'))), None)
+    if kind=='HttpHeader':
         name = str(o.k).lower()
-        kind = 'a cookie' if name=='set-cookie' else 'HtmxResponseHeaders' if name.startswith('hx-') else 'HttpHeader'
+        kind = 'a cookie' if name=='set-cookie' else 'HtmxResponseHeaders' if name.startswith('hx-') else kind
         return kind,kind
-    if isinstance(o, BackgroundTask): return 'BackgroundTask','BackgroundTask'
-    if isinstance(o, Response) or hasattr(o, '__response__'): return type(o).__name__,'Response' # `Redirect` has that method
-    return None
+    return (type(o).__name__,kind) if kind else None
 
 @lru_cache(maxsize=64) # once for each kind
 def _warn_left_out(what:str, kind:str)->None:
@@ -64,7 +64,7 @@ def _parts(content:Any, top:bool=True)->Iterator[FT|str]:
     elif hasattr(content, '__html__'): yield str(content.__html__())
     elif isinstance(content, str): yield content if top else escape(content, quote=False)
     elif not top and isinstance(content, (int,float)) and not isinstance(content, bool): yield str(content)
-    elif not (top and isinstance(content, Response)) and (found := _http_only(content)): _warn_left_out(*found)
+    elif (found := _http_only(content)) and not (top and found[1]=='Response'): _warn_left_out(*found)
     else: raise RenderError(f'{type(content).__name__} cannot be shown; return FT, text, bytes, an object with `__ft__`, or a tuple of them')
 
 # %% ../nbs/api/06_render.ipynb #565af23c

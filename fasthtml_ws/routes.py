@@ -51,14 +51,14 @@ def _session(conn:Any, p:Any)->Any: return conn.scope.setdefault('session', {})
 def _htmx(conn:Any, p:Any)->fh.HtmxHeaders:
     hs = p.headers
     return fh.HtmxHeaders(**{k:hs.get(v.lower()) for k,v in fh.htmx_hdrs.items()})
-def _conn(conn:Any, p:Any)->Any: return conn
+def _conn(conn:Any, p:Any)->Any: return conn.ws
 def _hub(conn:Any, p:Any)->Any: return conn.route.hub
 
 _http_only = dict.fromkeys('body hdrs ftrs htmlkw bodykw resp'.split(), 'it belongs to an HTTP response, and a socket has none')
 
 reserved = Reserved({
     'ws': (_conn, ()), 'request': (_conn, ()), 'conn': (_conn, ()),
-    'send': (lambda conn,p: conn.send_html, (Callable, callable)),
+    'send': (lambda conn,p: conn.sender, (Callable, callable)),
     'data': (lambda conn,p: p.values, (dict,)),
     'session': (_session, (dict,)), 'sess': (_session, (dict,)),
     'scope': (lambda conn,p: conn.scope, (dict,)),
@@ -98,6 +98,8 @@ class Route:
         self.gate = Gate(hub.app, path, self.policy, hub.census, before)
         self.recv = Handler(func, reserved)
         self.conn,self.disconn = conn and Handler(conn, _for_conn),disconn and Handler(disconn, reserved)
+        plan = self.conn and self.conn.plan
+        self.conn_subscribes = bool(plan and (plan.later or any(get in (_conn, _hub) for _,get in plan.args)))
         self.error = error and Handler(error, _for_errors)
         self._ways:tuple[Any,bool] = None,False # what `at_handshake` has found, and where
         hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
@@ -298,10 +300,12 @@ class FastHTML(fh.FastHTML):
         f:Callable[...,Any]=fh.noop, # Handles messages at `/ws`
     )->Callable[...,Any]: # `async send(content)`: sends to everyone who is connected; also `app._send`
         "A socket at `/ws` with which `send` reaches every open browser"
-        conns:set[Any] = set()
-        self.ws('/ws', conn=lambda ws: conns.add(ws), disconn=lambda ws: conns.discard(ws))(f)
+        senders:dict[Any,Any] = {}
+        def conn(ws, send): senders[ws] = send
+        def disconn(ws): senders.pop(ws, None)
+        self.ws('/ws', conn=conn, disconn=disconn)(f)
         async def send(s:Any)->None:
-            for o in list(conns): o.send_html(s)
+            for o in list(senders.values()): o(s)
         self._send = send
         return send
 

@@ -11,7 +11,7 @@ __all__ = ['serving', 'late_sends', 'Disconnected', 'note_other', 'serves_others
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
-from json import dumps
+from json import dumps, loads
 from typing import Any, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from .errors import CloseCode, WSError
@@ -177,6 +177,24 @@ class ClientSocket(SendingSocket):
     async def receive(self)->Any:
         "The next ASGI message of the client, which then does not go to the handler of the route"
         return await self._conn.receive()
+
+    async def receive_text(self)->str:
+        "The text of the next message; `WebSocketDisconnect` when the connection has ended, on whichever side"
+        return str(await self._received('text'))
+
+    async def receive_bytes(self)->bytes:
+        "The data of the next message, which is binary; as `receive_text`"
+        return bytes(await self._received('bytes'))
+
+    async def receive_json(self, mode:str='text')->Any:
+        "The next message, which is JSON; as `receive_text`"
+        if mode not in ('text','binary'): raise RuntimeError('`mode` is "text" or "binary"')
+        return loads(await self._received('text' if mode=='text' else 'bytes'))
+
+    async def _received(self, kind:str)->Any:
+        message = await self._conn.receive()
+        self._raise_on_disconnect(message)
+        return message[kind]
 
     async def accept(self, *args:Any, **kwargs:Any)->None:
         "Raises `RuntimeError`: handlers run only for connections that are accepted"

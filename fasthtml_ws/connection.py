@@ -368,7 +368,7 @@ class Connection(Outgoing):
     _late_conn:asyncio.Task[Any]|None = None # runs a `conn` that has become a stream
     _limit:tuple[asyncio.Timeout,asyncio.Task[Any]|None]|None = None # of the handler that runs, and where
     _arrival:asyncio.Future[None]|None = None # who waits in `receive`
-    _reads = False # does a handler take messages with `receive`?
+    _reads = False # has `conn`, or a handler, taken a message with `receive`?
     _received_end = False # has it got the last one?
     _end_code:tuple[int,str] = CloseCode.abnormal.value,'' # how the client has closed
     def __init__(self, scope:Any, receive:Any, send:Any, route:RouteInfo, resume:Resume|None=None):
@@ -556,14 +556,14 @@ class Connection(Outgoing):
         self._begin_end()
 
     def _checked(self, message:str|bytes|None)->str|bytes|tuple[int,str]|None: # With its number, if it is numbered; None if it is not to be handled
-        "What to do with a message: handle it, unless it is too large, too early, or binary and no handler reads"
+        "What to do with a message: handle it, unless it is too large or too early"
         if self._deaf: return None # after our close frame nothing is accepted
         p,n = self.route.policy,0
         self.received += 1
         if self._idle: self._heard = self._loop.time()
         is_text = type(message) is str
         if is_text and self.line: n,message = split_number(message) # type: ignore[arg-type]
-        if message is None or not (is_text or self._reads): self._refuse(CloseCode.unsupported_data, 'only text is handled here')
+        if message is None: self._refuse(CloseCode.unsupported_data, 'only text is handled here')
         elif len(message) > p.max_message or (is_text and len(message)*4 > p.max_message and len(message.encode()) > p.max_message): # type: ignore[union-attr]
             self._refuse(CloseCode.message_too_big, f'a message may have {p.max_message} bytes')
         elif self._intake.pace and self._intake.too_fast(self._loop.time()): self._refuse(CloseCode.policy_violation, f'more than {p.rate:g} messages a second')
@@ -647,7 +647,6 @@ class Connection(Outgoing):
         self._make_room()
 
     def _add(self, job:Any)->None:
-        if type(job) is bytes and not self._reads: return self._refuse(CloseCode.unsupported_data, 'only text is handled here') # the handler that read has ended meanwhile
         if self._jobs: self._jobs.append(job)
         else: self._jobs = [job]
         if self._arrival is not None: self._wake_reader()
@@ -706,12 +705,6 @@ class Connection(Outgoing):
     def _wake_reader(self)->None:
         if self._arrival is not None and not self._arrival.done(): self._arrival.set_result(None)
 
-    def _stop_reading(self)->None:
-        "The handler that read has ended: binary messages that it left are of no use"
-        self._reads = False
-        if not any(type(o) is bytes for o in self._jobs): return
-        self._jobs = [o for o in self._jobs if type(o) is not bytes]
-        self._refuse(CloseCode.unsupported_data, 'only text is handled here')
 
     def _make_room(self)->None:
         if self._early is not None:
@@ -732,6 +725,7 @@ class Connection(Outgoing):
         job = self._jobs.pop(0) # type: ignore[union-attr]
         if job is _conn_job: return self._open()
         if job is _live_job: return self._go_live()
+        if type(job) is bytes: self._refuse(CloseCode.unsupported_data, 'only text is handled here'); return None # no handler has taken it with `receive`
         return self.line.handle(job, self._message) if self.line else self._handle(job)
 
     async def _work(self, rest:Coroutine[Any,Any,Any]|None=None)->None:
@@ -740,7 +734,6 @@ class Connection(Outgoing):
             while True:
                 if rest is not None: await rest
                 if self._is_late_conn(): return # another worker handles the messages
-                if self._reads: self._stop_reading()
                 if self._early is not None or self._room: self._make_room()
                 self._check_session()
                 if not self._jobs: break
@@ -756,7 +749,6 @@ class Connection(Outgoing):
     def _done(self)->None:
         "There is nothing more to do"
         self._worker = None
-        if self._reads: self._stop_reading()
         if not self._jobs: self._jobs = ()
         if self._idle: self._heard = self._loop.time()
         if self._early is not None or self._room: self._make_room()
@@ -770,7 +762,7 @@ class Connection(Outgoing):
             await self._catch_up()
         except HandlerTimeout:
             assert h
-            log.warning('route %s: %s took longer than %g s and was cancelled; the connection is closed', self.route.path, h.plan.name, secs)
+            if self.is_open: log.warning('route %s: %s took longer than %g s and was cancelled; the connection is closed', self.route.path, h.plan.name, secs)
             self.close(CloseCode.try_again_later, 'not ready')
         except WebSocketException as e: self.close(e.code, e.reason)
         except WebSocketDisconnect: pass # from `receive` or `send`: the client has left
@@ -805,6 +797,9 @@ class Connection(Outgoing):
         self._late_conn,self._worker = self._worker,None
         self._jobs = [_live_job, *self._jobs]
         self._start_worker()
+
+    def _end_stream(self)->None:
+        if (t := self._late_conn) and not serves_others(t): t.cancel()
 
     async def _go_live(self)->None:
         "`conn` goes on, and has subscribed to what it needs"
@@ -999,7 +994,7 @@ class Connection(Outgoing):
         self._make_way()
         self.route.hub.forget(self)
         if self._streaming is not asyncio.current_task(): self._interrupt()
-        if (t := self._late_conn) and t is not asyncio.current_task() and not serves_others(t): t.cancel()
+        if self._late_conn: self._loop.call_soon(self._end_stream) # perhaps it is what has found out
         if self.route.cancel and self._worker is not asyncio.current_task(): self._stop_work()
 
     def _begin_end(self)->LastTask:

@@ -72,7 +72,8 @@ class Uplink(Line):
             handling.reset(token)
 
     def claim(self, n:int)->bool: # False if it was handled before
-        "A handler takes message `n` by itself, and with that it is handled"
+        "A handler takes message `n` by itself: with that it is handled, and so is the one whose handler that is"
+        if self.cause and not self.cause.over: self.client.done(self.cause.n)
         v = self.begins(n)
         if v is Verdict.again: self._seen()
         elif v is Verdict.gap: self.conn.refuse_unnumbered()

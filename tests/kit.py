@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 
 from fasthtml_ws.client_socket import connection_of as behind # what a `ws` stands in front of
 
-__all__ = ['Client', 'Closed', 'Gate', 'Server', 'behind', 'both', 'library', 'stock', 'until', 'wait_s', 'web']
+__all__ = ['Client', 'Closed', 'Gate', 'Server', 'behind', 'both', 'library', 'site', 'stock', 'until', 'wait_s', 'web']
 
 wait_s = float(os.getenv('FASTHTML_WS_WAIT', 10)) # Longest wait for a condition, seconds
 both = pytest.mark.parametrize('kind', ['sync', 'async']) # for what must hold for both kinds of function
@@ -303,3 +303,12 @@ def web(stock):
     w = Web(stock)
     yield w
     w.end()
+
+
+ours = 'fasthtml_ws.server:WebSocketProtocol'
+
+@pytest.fixture(params=['websockets-sansio', ours], ids=['uvicorn', 'ours'])
+def site(web, request):
+    "`web` under uvicorn's class, where a task reads, and under ours, which calls the connection"
+    web.options = dict(ws=request.param)
+    return web

@@ -20,6 +20,8 @@ const steady = 2_000         // a connection that lasted this long starts the de
 const strangerAfter = 3_000  // without a greeting, for a page without a cursor
 const healSpread = 2_000, healPause = 30_000, healPatience = 15_000
 
+const refusalPatience = 15_000 // for the page's own address to say whether it leads away as well
+
 // After these, and all from 4000 to 4999, coming back would end the same way.
 const finalCodes = [1000, 1002, 1003, 1007, 1008, 1009, 1010]
 const idleCode = 4408, refusedCodes = [4401, 4403]
@@ -34,7 +36,8 @@ const sessionAddress = document.currentScript && new URL('session', document.cur
 const closing = ({code = 1005, reason = '', wasClean = true}) => new CloseEvent('close', {code, reason, wasClean})
 
 function emit(owner, name, detail) {
-    const event = new CustomEvent(name, {detail, bubbles: true, composed: true, cancelable: name === 'ws:missed'})
+    const cancelable = ['ws:missed', 'ws:refused'].includes(name)
+    const event = new CustomEvent(name, {detail, bubbles: true, composed: true, cancelable})
     return (owner?.isConnected ? owner : document).dispatchEvent(event)
 }
 
@@ -63,7 +66,9 @@ class Facade extends EventTarget {
     onopen = null; onmessage = null; onerror = null; onclose = null
     protocol = ''; extensions = ''; bufferedAmount = 0; binaryType = 'blob'
     owner = null; real = null; status = ''; next = null
-    opened = false; over = false; plain = false; healing = false
+    opened = false; over = false; plain = false; greeted = false; healing = false
+    delivers = false                      // is htmx busy with a message of this one?
+    text = null                           // a message that htmx 2 has been kept from
     pauses = false                        // is the line given up while the tab is hidden?
     attempts = 0; notBefore = 0; beat = silence
 
@@ -138,7 +143,7 @@ class Facade extends EventTarget {
     unplug() {
         const {real} = this
         this.real = null
-        this.plain = false
+        this.plain = this.greeted = false
         for (const timer of [this.retry, this.watchdog, this.stranger]) clearTimeout(timer)
         return real
     }
@@ -155,17 +160,25 @@ class Facade extends EventTarget {
     }
 
     lose(ended) {
-        const {code, reason} = ended, wasOpen = this.status === 'open'
+        const {code, reason} = ended, wasOpen = this.status === 'open', {greeted} = this
         this.unplug()
         if (code === idleCode) return this.doze(ended)
         if (finalCodes.includes(code) || code >= 4000) {
             this.end(ended)
-            if (refusedCodes.includes(code)) follow(reason)
+            if (refusedCodes.includes(code)) this.refused(code, reason, greeted)
             return
         }
         if (wasOpen && Date.now() - this.openedAt > steady) this.attempts = 0
         this.later(this.delayAsked(reason) ?? this.backoff())
         this.host.lost(this, closing(ended))
+    }
+
+    // A connection that was open is closed by the app itself, which knows where the page has to go. One that was never
+    // opened says nothing about the page, which may be public.
+    async refused(code, reason, greeted) {
+        const target = isAddress(reason) ? reason : '', page = location.href
+        const leads = !!target && (greeted || await leadsTo(target)), follows = leads && location.href === page
+        if (emit(this.owner, 'ws:refused', {code, location: target, follows}) && follows) location.assign(target)
     }
 
     delayAsked(reason) {
@@ -228,8 +241,15 @@ class Facade extends EventTarget {
         const [html, note] = split(data)
         if (note?.startsWith('{')) return this.obey(JSON.parse(note))
         if (!this.memory.greeted && !this.plain) this.settleForPlain()
-        if (html) this.dispatchEvent(new MessageEvent('message', {data: this.host.prepare(html)}))
+        if (html) this.deliver(html)
         if (isAfter(note, this.memory.position)) this.memory.position = note
+    }
+
+    deliver(data) {
+        this.delivers = true
+        this.text = null
+        this.dispatchEvent(new MessageEvent('message', {data: this.host.prepare(data)}))
+        this.delivers = false
     }
 
     // Whoever answers does not speak our protocol: messages go as they are, and silence means nothing.
@@ -253,7 +273,7 @@ class Facade extends EventTarget {
     greet(beat = silence / 1000, acked = 0) {
         clearTimeout(this.stranger)
         this.plain = false
-        this.memory.greeted = true
+        this.greeted = this.memory.greeted = true
         this.beat = beat * 1000
         this.watch()
         this.forget(acked)
@@ -356,9 +376,24 @@ function isAfter(a, b) {
     return offset > offset2 || offset === offset2 && frames > frames2
 }
 
-/* Go where a refusal sends us. "//host" is another host, and so are "/\host" and "/", tab, "/host" to a browser. */
-function follow(reason) {
-    if (/^(https?:\/\/|\/(?![/\\]))[^\s\0-\x1f]*$/i.test(reason)) location.assign(reason)
+/* Is `reason` an address that a page may be sent to? "//host" is another host, and so are "/\host" and "/", tab, "/host" to a browser. */
+function isAddress(reason) { return /^(https?:\/\/|\/(?![/\\]))[^\s\0-\x1f]*$/i.test(reason) }
+
+/* Does the page's own address lead to `target` now? Query and fragment do not count: they often name the page to come back to. */
+async function leadsTo(target) {
+    const signal = AbortSignal.timeout(refusalPatience), headers = {Accept: 'text/html'}
+    const answer = (url, redirect) => fetch(url, {redirect, signal, headers, cache: 'no-store'}).catch(() => null)
+    const place = url => { const {origin, pathname} = new URL(url, location.href); return origin + pathname }
+    const page = await answer(location.href, 'follow')
+    // A redirect to another origin, where a login may be, cannot be read; that there is one can be seen.
+    if (!page) return (await answer(location.href, 'manual'))?.type === 'opaqueredirect'
+    const asked = page.headers.get('hx-redirect')
+    if (asked) return place(asked) === place(target)
+    if (!page.redirected) return false
+    if (place(page.url) === place(target)) return true
+    // `target` may redirect as well.
+    const end = await answer(target, 'follow')
+    return !!end && place(end.url) === place(page.url)
 }
 
 /* One at a time: each answer sets the whole cookie, and would undo what another has just added. */
@@ -366,6 +401,20 @@ let sessions = Promise.resolve()
 function keepSession(token) {
     const post = () => fetch(sessionAddress, {method: 'POST', body: new URLSearchParams({token}), keepalive: true})
     if (sessionAddress) sessions = sessions.then(post).catch(() => {}) // the server logs what nobody came for
+}
+
+
+/* ---- Messages that are not HTML ---- */
+
+/* HTML begins with a tag; what only HTML takes for blank may stand before it. */
+function isHtml(text) { return /^[ \t\n\f\r]*</.test(text) }
+
+/* An object or an array. A number, a word or a text in quotes is more often something that a user typed. */
+function isJson(text) {
+    if (!/^[ \t\n\r]*[{[]/.test(text)) return false
+    try { JSON.parse(text) }
+    catch { return false }
+    return true
 }
 
 
@@ -555,6 +604,7 @@ function joinHtmx2() {
             tell(facade, 'htmx:wsClose', {event, socketWrapper})
         },
     }
+    showTextInHtmx2()
     let fresh = null
     htmx.createWebSocket = url => {
         if (!isOurs(url)) return make(url)
@@ -573,6 +623,25 @@ function joinHtmx2() {
     document.addEventListener('htmx:beforeHistorySave', () => {
         for (const {owner, memory} of facades) if (memory.token) owner?.setAttribute('ws-cursor', `${memory.token}~${memory.position}`)
     })
+}
+
+/* What is not HTML goes no further than to the last extension, which is this one; the events around it stay as they are. */
+function showTextInHtmx2() {
+    htmx.defineExtension('fasthtml_ws', {transformResponse(text, xhr, owner) {
+        const facade = current.get(owner)
+        if (!facade?.delivers || xhr || typeof text !== 'string' || isHtml(text)) return text
+        facade.text = text
+        if (!isJson(text)) owner.append(text)
+        return ''
+    }})
+    const root = document.documentElement, named = root.getAttribute('hx-ext') ?? root.getAttribute('data-hx-ext')
+    root.setAttribute('hx-ext', named ? named + ',fasthtml_ws' : 'fasthtml_ws')
+    addEventListener('htmx:wsAfterMessage', ({target, detail}) => {
+        const facade = current.get(target)
+        if (typeof facade?.text !== 'string') return
+        detail.message = facade.text
+        facade.text = null
+    }, true)
 }
 
 if (window.htmx) joinHtmx2()
@@ -626,11 +695,52 @@ function prepareMessage(event) {
     if (typeof message.data === 'string') message.data = appendOnce(message.data)
 }
 
+/* hx-ws reads JSON by itself, and of JSON it swaps in only what an envelope holds. Any other text it would parse as HTML, in place
+of what the owner has. This promise settles after those of the app, which may change the message or cancel it. */
+function showTextInHtmx4(event) {
+    const {detail, target: owner} = event, {connection, message, waitUntil} = detail
+    if (!connections.has(connection) || typeof message.data !== 'string' || isHtml(message.data)) return
+    const pending = []
+    detail.waitUntil = promise => { pending.push(promise); waitUntil(promise) }
+    waitUntil(Promise.resolve().then(() => Promise.all(pending)).then(() => {
+        const {data} = message
+        if (event.defaultPrevented || detail.cancelled || typeof data !== 'string' || isHtml(data) || isJson(data)) return
+        owner.append(data)
+        detail.cancelled = true
+        htmx.trigger(owner, event.type.replace('before', 'after'), {connection, message})
+        // With no swap there is no event of one; FastHTML's own script, which measures the page, knows this name too.
+        htmx.trigger(owner, ['htmx', 'after', 'ws', 'message'].join(event.type[4]), {connection, message})
+    }))
+}
+
 // On the window, which hears an event after the rest of the page: what apps change or cancel counts.
 for (const mark of [':', '-']) {
+    const incoming = ['htmx', 'ws', 'before', 'message', 'incoming'].join(mark)
     addEventListener(['htmx', 'ws', 'before', 'connection'].join(mark), joinConnection)
-    addEventListener(['htmx', 'ws', 'before', 'message', 'incoming'].join(mark), prepareMessage)
+    addEventListener(incoming, showTextInHtmx4, true)
+    addEventListener(incoming, prepareMessage)
 }
+
+/* hx-ws adds its own names to elements that have those of htmx 2, and warns of each. Here they get them first, and hx-ws does
+not see the old ones, which stay for the app's own selectors. It asks in the same turn as this. */
+function nameForHtmx4(root) {
+    const {metaCharacter, prefix} = htmx.config, old = ['ws-connect', 'ws-send']
+    const named = (name, prefix) => prefix + name.replace('-', metaCharacter || ':')
+    const elements = [root, ...root.querySelectorAll('[ws-connect],[ws-send]')].filter(element => element.matches?.('[ws-connect],[ws-send]'))
+    for (const element of elements) {
+        for (const name of old) {
+            const names = [named(name, 'hx-'), named(name, prefix || 'hx-')]
+            if (element.hasAttribute(name) && !names.some(other => element.hasAttribute(other))) element.setAttribute(names[1], element.getAttribute(name))
+        }
+        element.hasAttribute = name => !old.includes(name) && Element.prototype.hasAttribute.call(element, name)
+    }
+    queueMicrotask(() => { for (const element of elements) delete element.hasAttribute })
+}
+
+function joinHtmx4() { window.htmx?.registerExtension?.('fasthtml_ws', {htmx_after_process: nameForHtmx4}) }
+
+if (window.htmx) joinHtmx4()
+else document.addEventListener('DOMContentLoaded', joinHtmx4)
 
 
 /* ---- The page ---- */

@@ -224,7 +224,7 @@ broken = 'Something went wrong, so this page is not kept up to date. Loading it 
 
 def _refused(r:Response)->Refusal:
     where = r.headers.get('location') or r.headers.get('hx-redirect') or ''
-    return Refusal(CloseCode.unauthorized, r.status_code, 'You are not logged in any more, so this page is not kept up to date.', where, r)
+    return Refusal(CloseCode.unauthorized, r.status_code, 'You are not logged in, so this page is not kept up to date.', where, r)
 
 def expires_in(
     scope:Any, # In which `before` may have left `expires`: seconds since 1970, or a `datetime` with a time zone

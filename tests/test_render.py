@@ -11,11 +11,13 @@ from bs4 import BeautifulSoup, Tag
 from fastcore.basics import NotStr
 from fastcore.foundation import L
 from fastcore.xml import FT, Div, Li, P, Safe, Td, Title, Tr, to_xml
-from fasthtml.common import Script
+from fasthtml.common import HtmxResponseHeaders, HttpHeader, Redirect, Script, cookie
 from hypothesis import given, settings, strategies as st
+from starlette.background import BackgroundTask, BackgroundTasks
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from fasthtml_ws.errors import RenderError
-from fasthtml_ws.render import _html, _place_simple, _target, _wrapper, _xml, error_fragment, html_roots, owner_selector, place, place_error, render
+from fasthtml_ws.render import _html, _place_simple, _target, _warn_left_out, _wrapper, _xml, error_fragment, html_roots, owner_selector, place, place_error, render
 from tests.growth import steepness
 from tests.memory import *
 
@@ -315,6 +317,33 @@ def test_other_attributes_stay(html):
 def test_cannot_be_shown(content):
     for f in (render, lambda o: place(o, owner)):
         with pytest.raises(RenderError, match='cannot be shown'): f(content)
+
+
+http_only = dict(header=(HttpHeader('X-A', 'b'), 'HttpHeader'), htmx=(HtmxResponseHeaders(push_url='/x'), 'HtmxResponseHeaders'), several=(HtmxResponseHeaders(trigger='a', reswap='none'), 'HtmxResponseHeaders'),
+    cookie=(cookie('a', 'b'), 'a cookie'), task=(BackgroundTask(print), 'BackgroundTask'), tasks=(BackgroundTasks(), 'BackgroundTasks?'), redirect=(Redirect('/x'), 'Redirect'),
+    response=(Response('x'), 'Response'), html=(HTMLResponse('x'), 'HTMLResponse'), json=(JSONResponse({}), 'JSONResponse'), away=(RedirectResponse('/x'), 'RedirectResponse'))
+
+@pytest.mark.parametrize('name', http_only)
+def test_what_only_a_response_carries_is_left_out(name, caplog):
+    "The rest goes out as if it were alone, and there is one warning, however many messages"
+    o,kind = http_only[name]
+    _warn_left_out.cache_clear()
+    for content in ((o, Div('a', id='x'), 'text'), (Div('a', id='x'), o, 'text'), [Div('a', id='x'), ['text', (o,)]]):
+        assert placed(content)==placed((Div('a', id='x'), 'text')) and render(content)==render((Div('a', id='x'), 'text'))
+    assert place((o,), owner)==[] and render((o, None))==''
+    [said] = caplog.messages
+    assert re.match(kind+' is left out', said) and re.search('ws.close|ws.spawn|HTTP route', said)
+
+
+@pytest.mark.parametrize('name', ['header', 'htmx', 'several', 'cookie', 'task', 'redirect'])
+def test_nothing_but_what_a_response_carries(name):
+    assert place(http_only[name][0], owner)==[] and render(http_only[name][0])==''
+
+
+@pytest.mark.parametrize('name', ['response', 'html', 'json', 'away'])
+def test_a_response_alone_cannot_be_shown(name):
+    for f in (render, lambda o: place(o, owner)):
+        with pytest.raises(RenderError, match='cannot be shown'): f(http_only[name][0])
 
 
 class Shown:

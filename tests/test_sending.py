@@ -2,9 +2,12 @@
 import asyncio, re, threading, time, tracemalloc
 
 import pytest
-from starlette.websockets import WebSocketDisconnect
+from fasthtml.common import Div, HtmxResponseHeaders, Redirect, cookie
+from starlette.background import BackgroundTask
 from starlette.exceptions import WebSocketException
+from starlette.websockets import WebSocketDisconnect
 
+from fasthtml_ws.render import _warn_left_out
 from tests.kit import *
 
 
@@ -395,6 +398,30 @@ def test_what_cannot_be_shown_is_an_error_that_names_the_handler(web):
     assert 'wrong' in c.recv() and c.recv().strip()=='fine'
     web.stop()
     assert len(web.logged('RenderError', 'recv'))==1
+
+
+def test_what_belongs_to_a_response_is_left_out_of_a_reply(web):
+    "Returned, sent and published; one warning for each kind, however many messages"
+    _warn_left_out.cache_clear()
+    app = web.app()
+    def conn(ws): ws.subscribe('all')
+    @app.ws('/ws', conn=conn)
+    async def recv(send, n:int):
+        res = HtmxResponseHeaders(trigger='saved'), cookie('a', 'b'), Div(f'n={n}'), BackgroundTask(print)
+        await send(res)
+        app.hub.publish('all', (Redirect('/x'), Div(f'n={n}')))
+        return res
+    web.serve(app)
+    c = web.connect()
+    for n in range(3):
+        c.send(n=n)
+        assert [c.recv().strip() for _ in range(3)]==[f'<div>n={n}</div>']*3
+    c = web.connect(headers={'Origin':web.servers[0].url})
+    c.send(n=7)
+    for _ in range(3): assert c.recv().count('n=7')==1
+    web.stop()
+    for kind in ('HtmxResponseHeaders', 'a cookie', 'BackgroundTask', 'Redirect'): assert len(web.logged(kind+' is left out'))==1
+    assert not web.logged('RenderError')
 
 
 def test_cancelled_error_of_the_app_is_an_error_like_others(web):

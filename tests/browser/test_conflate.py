@@ -11,7 +11,7 @@ from fasthtml_ws.conflate import _flow, _holds, _top, _void, effect_of
 from tests.dom import Node, after, clients, parse
 from tests.test_conflate import deliver, messages, page
 from tests.kit import behind
-from .kit import until
+from .kit import legacy, until
 
 kinds = sorted((_top | _holds.keys() | {o for v in _holds.values() for o in v} | _void) - {''})
 
@@ -56,7 +56,7 @@ class Stage:
     "A tab of which the socket's owner and what stands beside it can be made any page, and the `ws` that writes to it"
     def __init__(self, web, script=False):
         app,boxes = web.app(),[]
-        if not script: app.hdrs = [o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
+        if not script: web.allow,app.hdrs = [*web.allow, legacy],[o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
 
         @app.get('/')
         def home(): return Titled('Stage', Div(Div(id='owner', hx_ext='ws', ws_connect='/ws'), id='stage'), Div(id='mark'))

@@ -71,7 +71,7 @@ def test_login_that_is_over_is_seen_and_not_asked_for_again(web):
     expect(tab('body')).to_contain_text('who are you?') # the script follows the way to the login
     assert tab.page.url==url+'/login'
     tab.page.wait_for_timeout(later)
-    assert asked==['/ws'] and ran==['Ann']
+    assert asked==['/ws','/'] and ran==['Ann'] # the page's own address as well, which leads there
     tab.console.clear()
 
 

@@ -265,6 +265,8 @@ def make_app(web, to):
         if way=='raise': raise RuntimeError(msg)
         if way=='raise value': raise ValueError(msg)
         if way=='json': return ws.send_json({'text':msg, msg:tags}) and None
+        if way=='json_dumps': return ws.send_text(json.dumps({'text':msg, msg:tags}, ensure_ascii=False)) and None
+        if way=='text': return ws.send_text('Ann: '+msg) and None
         make = contents.get(way) or unsafe[way]
         res = out_of(o, make[0](o))[out]()
         return await res if hasattr(res, '__await__') else res
@@ -500,16 +502,34 @@ def test_addresses(web):
     expect(tab.page.get_by_role('alert')).to_have_count(1)
 
 
-def test_json(web):
-    "JSON is for scripts of the app, which see what was typed; htmx 2 looks for elements in it all the same"
+frames_js = '''() => { window.frames_ = [];
+    document.addEventListener('htmx:wsBeforeMessage', e => frames_.push(e.detail.message));
+    document.addEventListener('htmx-ws-before-message-incoming', e => frames_.push(e.detail.message.data)) }'''
+
+
+@pytest.mark.parametrize('way', ['json', 'json_dumps'])
+def test_json(web, way):
+    "JSON is for scripts of the app, which see what was typed; none of it is parsed as HTML, whatever made the JSON"
     tab = open_page(web)
-    tab.page.evaluate('''() => { window.frames_ = [];
-        document.addEventListener('htmx:wsBeforeMessage', e => frames_.push(e.detail.message));
-        document.addEventListener('htmx-ws-before-message-incoming', e => frames_.push(e.detail.message.data)) }''')
-    say(tab, (message(m, 'json') for m in texts))
+    tab.page.evaluate(frames_js)
+    before = tab.page.evaluate("document.querySelector('#owner').innerHTML")
+    say(tab, (message(m, way) for m in texts))
     pulse(tab)
     seen = tab.page.evaluate('frames_.slice(0, -1).map(JSON.parse)')
     assert seen==[{'text':m, m:[m]} for m in texts]
+    assert not (found := troubles(tab)), found
+    assert tab.page.evaluate("document.querySelector('#owner').innerHTML.replace(/(<div id=.pulse.*?>)\\d+/, '$1')")==before
+
+
+def test_text(web):
+    "A text that does not begin with a tag is shown as it came"
+    tab = open_page(web)
+    tab.page.evaluate(frames_js)
+    say(tab, (message(m, 'text') for m in texts))
+    pulse(tab)
+    want = ['Ann: '+m for m in texts]
+    assert tab.page.evaluate('frames_.slice(0, -1)')==want
+    assert tab.page.evaluate("[...document.querySelector('#owner').childNodes].filter(n => n.nodeType == 3 && n.data.startsWith('Ann: ')).map(n => n.data)")==want
     assert not (found := troubles(tab)), found
 
 

@@ -863,6 +863,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fasthtml_ws.render._html': ('api/render.html#_html', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._http_only': ('api/render.html#_http_only', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._is_whole': ('api/render.html#_is_whole', 'fasthtml_ws/render.py'),
+                                    'fasthtml_ws.render._no_constant': ('api/render.html#_no_constant', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._opens': ('api/render.html#_opens', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._parts': ('api/render.html#_parts', 'fasthtml_ws/render.py'),
                                     'fasthtml_ws.render._place_roots': ('api/render.html#_place_roots', 'fasthtml_ws/render.py'),

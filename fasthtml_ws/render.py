@@ -369,16 +369,20 @@ def place_for_all(
     return tuple(tuple(o.split(_any_owner)) for o in place(content, _any_owner))
 
 # %% ../nbs/api/06_render.ipynb #b2846ce6
+_blanks = ' \t\n\f\r' # of HTML; the client script has the same rule
+
+def _no_constant(c:str)->None: raise ValueError(c)
+
 def is_html(
     text:str, # What a handler returned or sent
 )->bool:
     "Is it HTML that the developer wrote, rather than text or data?"
-    return text[:1]=='<' or text.lstrip()[:1]=='<'
+    return text[:1]=='<' or text.lstrip(_blanks)[:1]=='<'
 
 def is_json(text:str)->bool:
     "Is it a JSON object or array? A lone number or word is text"
-    if text.lstrip()[:1] not in ('{','['): return False
-    try: json.loads(text)
+    if text.lstrip(_blanks)[:1] not in ('{','['): return False
+    try: json.loads(text, parse_constant=_no_constant)
     except (ValueError,RecursionError): return False
     return True
 

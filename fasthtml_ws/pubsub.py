@@ -290,6 +290,7 @@ class Members(PubSub):
 
     def user_of(self, conn:Any)->Any: # None for nobody in particular
         "Who `conn` belongs to: `Policy.user` of its route, or `auth` where that is a text or a number"
+        conn = connection_of(conn)
         if user := conn.route.policy.user: return user(conn.ws)
         auth = conn.scope.get('auth')
         if auth is None or (isinstance(auth, (str,int)) and not isinstance(auth, bool)): return auth

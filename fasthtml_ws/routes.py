@@ -30,7 +30,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import BaseRoute, Mount, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Router, WebSocketRoute, compile_path
 from starlette.websockets import WebSocket
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from .binding import Reserved, func_name
@@ -53,13 +53,17 @@ def _htmx(conn:Any, p:Any)->fh.HtmxHeaders:
     return fh.HtmxHeaders(**{k:hs.get(v.lower()) for k,v in fh.htmx_hdrs.items()})
 def _conn(conn:Any, p:Any)->Any: return conn
 def _hub(conn:Any, p:Any)->Any: return conn.route.hub
+def _typed(conn:Any, p:Any)->dict[str,Any]:
+    "The message, and what the query of the address says beside it"
+    return dict(conn.query_params) | p.values if conn.scope.get('query_string') else p.values
 
 _http_only = dict.fromkeys('body hdrs ftrs htmlkw bodykw resp'.split(), 'it belongs to an HTTP response, and a socket has none')
 
 reserved = Reserved({
-    'ws': (_conn, ()), 'request': (_conn, ()), 'conn': (_conn, ()),
+    'ws': (_conn, ()), 'websocket': (_conn, ()), 'request': (_conn, ()), 'conn': (_conn, ()),
+    'self': (lambda conn,p: None, ()), # of a function that was written as a method; stock says nothing about it either
     'send': (lambda conn,p: conn.send_html, (Callable, callable)),
-    'data': (lambda conn,p: p.values, (dict,)),
+    'data': (_typed, (dict,)),
     'session': (_session, (dict,)), 'sess': (_session, (dict,)),
     'scope': (lambda conn,p: conn.scope, (dict,)),
     'htmx': (_htmx, ()),
@@ -96,9 +100,10 @@ class Route:
         self.hub,self.path,self.cancel,self.limiter,self.fanout = hub,path,cancel,hub.limiter,hub.fanout
         self.policy = hub.policy | (policy or Policy())
         self.gate = Gate(hub.app, path, self.policy, hub.census, before)
-        self.recv = Handler(func, reserved)
-        self.conn,self.disconn = conn and Handler(conn, _for_conn),disconn and Handler(disconn, reserved)
-        self.error = error and Handler(error, _for_errors)
+        at = partial(Reserved.at, path=compile_path(path)[2], strict=self.policy.strict)
+        self.recv = Handler(func, at(reserved))
+        self.conn,self.disconn = conn and Handler(conn, at(_for_conn)),disconn and Handler(disconn, at(reserved))
+        self.error = error and Handler(error, at(_for_errors))
         self._ways:tuple[Any,bool] = None,False # what `at_handshake` has found, and where
         hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
 

@@ -52,12 +52,25 @@ def find_value(
     if (v := p.headers.get(header)) is not None: return v
     return conn.headers.get(header, _none)
 
-# %% ../nbs/api/05_binding.ipynb #24957184
+# %% ../nbs/api/05_binding.ipynb #a717a39d
 def _one(anno:Any)->Any:
     "`X` of `Optional[X]`; any other annotation as it is"
     some = [o for o in get_args(anno) if o is not type(None)] if get_origin(anno) in (Union,UnionType) else ()
     return some[0] if len(some)==1 else anno
 
+def _is_own(anno:Any, one:Any, own:tuple)->bool:
+    "Is `anno` one of the types `own` of a reserved name? An optional `dict` is not: it may be a field"
+    if anno in own or get_origin(anno) in own: return True
+    return one is not anno and (get_origin(one) or one) is not dict and (one in own or get_origin(one) in own)
+
+def _check_refused(name:str, anno:Any, refused:dict[type,str])->None:
+    "`ConfigError` if `anno` has one of the types in it that can never arrive"
+    for o in (anno, *get_args(anno)):
+        for t,why in refused.items():
+            if isinstance(o, type) and not get_origin(o) and issubclass(o, t):
+                raise ConfigError(f'`{name}` cannot be filled; {why}')
+
+# %% ../nbs/api/05_binding.ipynb #24957184
 class Reserved:
     "Arguments that do not come from a message"
     path:frozenset[str] = frozenset() # Parameters of the route's path
@@ -84,32 +97,25 @@ class Reserved:
     def __call__(self, name:str, anno:Any)->Callable|None:
         "The getter for an argument, or None if it is data"
         low,one = name.lower(),_one(anno)
-        self._check_refused(name, anno)
+        _check_refused(name, anno, self.refused)
         if isinstance(one, type) and not get_origin(one):
             for t,get in self.types.items():
                 if issubclass(one, t): return get
-        if low in self.names and (anno is Parameter.empty or low in self.always or _is_own(anno, one, self.names[low][1])): return self.names[low][0]
+        if low in self.names:
+            get,own = self.names[low]
+            if anno is Parameter.empty or low in self.always or _is_own(anno, one, own): return get
         if anno is Parameter.empty:
             for o in self.prefixes:
                 if o.startswith(low): return self.names[o][0]
         return None
-
-    def _check_refused(self, name:str, anno:Any)->None:
-        for o in (anno, *get_args(anno)):
-            for t,why in self.refused.items():
-                if isinstance(o, type) and not get_origin(o) and issubclass(o, t): raise ConfigError(f'`{name}` cannot be filled; {why}')
-
-def _is_own(anno:Any, one:Any, own:tuple)->bool:
-    "Is `anno` one of the types `own` of a reserved name? An optional `dict` is not: JSON has those, so it may be a field"
-    if anno in own or get_origin(anno) in own: return True
-    return one is not anno and (get_origin(one) or one) is not dict and (one in own or get_origin(one) in own)
 
 # %% ../nbs/api/05_binding.ipynb #4cba2603
 def _field(name:str, anno:Any, default:Any, say:Callable[[str],None])->Callable:
     "Getter for an argument that is one field of the message"
     conv = converter(anno)
     fast = anno if anno in (str,int,bool,dict) else None
-    if default is Parameter.empty and (get_origin(anno) or anno) in (list,tuple) and not get_args(anno): default = None # as on an HTTP route
+    bare = (get_origin(anno) or anno) in (list,tuple) and not get_args(anno)
+    if bare and default is Parameter.empty: default = None # as on an HTTP route
     if default is None and get_origin(_one(anno)) is list: default = [] # the same
     if isinstance(default, str) and anno is not str:
         try: default = conv(default)
@@ -119,7 +125,8 @@ def _field(name:str, anno:Any, default:Any, say:Callable[[str],None])->Callable:
         if type(v) is fast and not conn.path_params: return v
         v = find_value(name, conn, p)
         if v is None or v is _none:
-            if default is not Parameter.empty: return default.copy() if isinstance(default, (list,dict,set)) else default # each call gets its own
+            if default is not Parameter.empty: # each call gets its own
+                return default.copy() if isinstance(default, (list,dict,set)) else default
             if v is _none: raise BindingError('missing', name)
         try: return conv(v)
         except Mismatch as e: raise BindingError(e.args[0], f'{name}.{e.field}' if e.field else name) from e
@@ -136,6 +143,7 @@ def _body(name:str, anno:type)->Callable:
         except Mismatch as e: raise BindingError(e.args[0], e.field) from e
     return get
 
+# %% ../nbs/api/05_binding.ipynb #02b6b435
 def _made(ctor:Callable, reserved:Reserved)->Callable:
     "Getter for a class that makes itself from what its `__from_request__` asks for; may give an awaitable"
     plan = compile_plan(ctor, reserved)
@@ -185,14 +193,15 @@ def compile_plan(
     f:Callable, # Function, bound method, partial or callable object
     reserved:Reserved, # Arguments that are not data
 )->Plan: # Fills the arguments of `f`
-    "Look at the signature of `f`, once; an argument that nothing can fill keeps its default or is None, and a warning says so"
+    "Look at the signature of `f`, once; what nothing can fill keeps its default or is None, and a warning says so"
     target = f
     while isinstance(target, partial): target = target.func
     target = unwrap(target)
     types = hints(target if isroutine(target) else unwrap(type(target).__call__))
     args,later,say = [],set(),partial(_say, f, reserved.strict)
     for n,p in signature(f).parameters.items():
-        if p.kind in (p.VAR_POSITIONAL,p.VAR_KEYWORD) or (isinstance(f, partial) and n in f.keywords): continue
+        if p.kind in (p.VAR_POSITIONAL,p.VAR_KEYWORD): continue
+        if isinstance(f, partial) and n in f.keywords: continue
         anno = types.get(n, p.annotation) if p.annotation is not p.empty else p.empty
         if get_origin(anno) is Annotated: anno = get_args(anno)[0]
         try: get = _getter(p, anno, reserved, later, say)
@@ -214,18 +223,25 @@ def _say(f:Callable, strict:bool, why:str)->None:
 def _getter(p:Parameter, anno:Any, reserved:Reserved, later:set, say:Callable[[str],None])->Callable|None:
     "Getter for the argument `p`; None if it has a default that stays, `ConfigError` if nothing can fill it"
     n,unknown = p.name,anno is p.empty or isinstance(anno, str) # a text is one that names nothing
-    if p.kind is p.POSITIONAL_ONLY: raise ConfigError(f'`{n}` is positional-only; arguments are given by name, so leave out the `/`')
+    if p.kind is p.POSITIONAL_ONLY: # each call fails, as on stock
+        raise ConfigError(f'`{n}` is positional-only; arguments are given by name, so leave out the `/`')
     if get := reserved(n, p.empty if n.lower() in reserved.names and unknown else anno): return get
     if unknown and n in reserved.path: return lambda conn,p: conn.path_params.get(n)
     if anno is p.empty:
         if p.default is not p.empty: return None
-        why = reserved.never.get(n.lower(), f'give it an annotation (`{n}:str`) to take it from the message, or a default')
+        why = f'give it an annotation (`{n}:str`) to take it from the message, or a default'
+        why = reserved.never.get(n.lower(), why)
         raise ConfigError(f'nothing can fill `{n}`; {why}. Reserved names: {", ".join(sorted(reserved.names))}')
-    if t := unescaped(anno): say(f'`{n}`: `{t.__name__}` is HTML that is not escaped, which must not come from a client; it is a text here, so write `str`')
+    if t := unescaped(anno):
+        say(f'`{n}`: `{t.__name__}` is HTML that is not escaped, which must not come from a client; '
+            'it is a text here, so write `str`')
     try: return _data(n, anno, p.default, reserved, later, say)
     except ConfigError as e: raise ConfigError(f'`{n}`: {e}') from None
 
-def _data(name:str, anno:Any, default:Any, reserved:Reserved, later:set, say:Callable[[str],None])->Callable:
+def _data(
+    name:str, anno:Any, default:Any, # Of an argument
+    reserved:Reserved, later:set, say:Callable[[str],None],
+)->Callable:
     "Getter for an argument that is data; notes in `later` what may have to be awaited"
     if ctor := getattr(anno, '__from_request__', None):
         get = _made(ctor, reserved)

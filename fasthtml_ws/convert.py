@@ -16,7 +16,8 @@ from enum import Enum
 from inspect import Parameter, isabstract, signature
 from math import isfinite
 from types import SimpleNamespace
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (Annotated, Any, ClassVar, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin,
+                    get_type_hints, is_typeddict)
 from uuid import UUID
 from fastcore.basics import NotStr, str2bool, str2date, str2dt, str2int
 from .errors import ConfigError
@@ -35,12 +36,13 @@ def shown(v:Any)->str: # At most about 40 characters
     return 'a list' if isinstance(v, (list,tuple)) else 'an object'
 
 # %% ../nbs/api/04_convert.ipynb #a2c6f958
-def _scalar(what:str, parse:Callable, *native:type, lift:Callable=lambda v: v)->Callable:
-    "Converter to one value, called `what`: a text by `parse`, one of the `native` types by `lift`"
+def _scalar(what:str, parse:Callable, *native:type, lift:Callable=lambda v: v, lone:bool=False)->Callable:
+    "Converter to one value, called `what`: a text by `parse`, one of the `native` types by `lift`, if `lone` not in a list"
     def f(v):
-        if isinstance(v, (list,tuple)) and v: v = v[-1]
+        many = isinstance(v, (list,tuple)) and len(v)>0
+        if many: v = v[-1]
         try:
-            if type(v) in native: return lift(v)
+            if type(v) in native and not (many and lone): return lift(v)
             if isinstance(v, str) and (res := parse(v)) is not None: return res
         except (ValueError,TypeError,ArithmeticError): pass
         raise Mismatch(f'expected {what}, got {shown(v)}')
@@ -62,13 +64,15 @@ def _truth(v:int)->bool:
     return bool(v)
 
 # %% ../nbs/api/04_convert.ipynb #c25a1f4e
+def _to_bytearray(v:str)->bytearray: return bytearray(v, 'utf8')
+
 _scalars = {
-    str:      _scalar('text', str, int, float, lift=_as_text),
+    str:      _scalar('text', str, int, float, lift=_as_text, lone=True),
     int:      _scalar('a whole number', str2int, int, float, lift=_whole),
     float:    _scalar('a number', float, float, int, lift=float),
     bool:     _scalar('yes or no', str2bool, bool, int, lift=_truth),
-    bytes:    _scalar('text', str.encode, int, float, lift=lambda v: _as_text(v).encode()),
-    bytearray:_scalar('text', lambda v: bytearray(v.encode()), int, float, lift=lambda v: bytearray(_as_text(v).encode())),
+    bytes:    _scalar('text', str.encode, int, float, lift=lambda v: _as_text(v).encode(), lone=True),
+    bytearray:_scalar('text', _to_bytearray, int, float, lift=lambda v: _to_bytearray(_as_text(v)), lone=True),
     date:     _scalar('a date such as 2026-01-31', str2date, date),
     datetime: _scalar('a date and time such as 2026-01-31T12:00', str2dt, datetime),
     time:     _scalar('a time such as 12:00', time.fromisoformat, time),
@@ -93,8 +97,9 @@ def _choice(options:list[tuple[Any,Any]], make:Callable[[Any],Any]|None=None)->C
     return f
 
 # %% ../nbs/api/04_convert.ipynb #1c6203ef
-_kinds:dict[Any,type] = {list:list, tuple:tuple, set:set, frozenset:frozenset, abc.Sequence:list, abc.MutableSequence:list, abc.Collection:list,
-                         abc.Iterable:list, abc.Set:frozenset, abc.MutableSet:set} # what takes many values -> what it becomes
+_kinds:dict[Any,type] = { # what takes many values -> what it becomes
+    list:list, tuple:tuple, set:set, frozenset:frozenset, abc.Set:frozenset, abc.MutableSet:set,
+    **dict.fromkeys((abc.Sequence,abc.MutableSequence,abc.Collection,abc.Iterable), list)}
 _maps = (dict, abc.Mapping, abc.MutableMapping)
 
 def _plain(t:Any)->Any:
@@ -260,14 +265,14 @@ def _if_any(t:Any)->Callable|None:
     except ConfigError: return None
 
 def _refuse(v:Any)->Any:
-    "For a field of an object that has an annotation nothing can be converted to: the others are taken, as on an HTTP route"
+    "For a field of an object whose annotation is none; the other fields are taken, as on an HTTP route"
     raise Mismatch('a message cannot fill this')
 
 # %% ../nbs/api/04_convert.ipynb #9425cd93
 def converter(
     t:Any, # An annotation
 )->Callable[[Any],Any]: # Takes a JSON value, gives what `t` says; raises `Mismatch`
-    "The function that turns what a client sent into what the annotation `t` says; made once; `ConfigError` if there is none"
+    "The function that turns what a client sent into what `t` says; made once; `ConfigError` if there is none"
     t = _plain(t)
     if isinstance(t, str): raise ConfigError(f'`{t}` names nothing that can be found from where the function is defined')
     hashable = isinstance(t, abc.Hashable)
@@ -314,7 +319,8 @@ def _called(t:Callable)->Callable:
     return f
 
 # %% ../nbs/api/04_convert.ipynb #b51e671b
-def _is_html(t:Any)->bool: return isinstance(t, type) and (issubclass(t, NotStr) or (issubclass(t, str) and hasattr(t, '__html__')))
+def _is_html(t:Any)->bool:
+    return isinstance(t, type) and (issubclass(t, NotStr) or (issubclass(t, str) and hasattr(t, '__html__')))
 
 def unescaped(
     t:Any, # An annotation

@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['log', 'served', 'serve_defaults', 'Gated', 'Route', 'is_endpoint', 'Endpoint', 'Hub', 'FastHTML',
-           'FastHTMLWithLiveReload', 'fast_app', 'APIRouter', 'serve']
+           'FastHTMLWithLiveReload', 'fast_app', 'APIRouter', 'stock_apps', 'warn_of_stock', 'look_when_imported',
+           'serve']
 
 # %% ../nbs/api/17_routes.ipynb #6a5f32af
 import asyncio, gc, inspect, logging, os, sys, time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Optional
+from weakref import WeakSet
 import anyio
 import fasthtml.core as fh
 from fasthtml.fastapp import fast_app as _stock_fast_app
@@ -34,10 +36,10 @@ from starlette.routing import BaseRoute, Mount, Router, WebSocketRoute, compile_
 from starlette.websockets import WebSocket
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from .binding import Reserved, func_name
-from .broker import Broker
+from .broker import Broker, MemoryBroker
 from .connection import Connection, Handler
 from .cursor import Resume, take_resume
-from .errors import CloseCode, ConfigError
+from .errors import CloseCode, ConfigError, HandlerTimeout, TooManyTopics
 from .gate import Census, Refusal
 from .handshake import Gate, NameSessions, broken, name_session, refuse, session_cookie
 from .limits import Intake
@@ -94,40 +96,51 @@ class Gated:
         policy:Policy|None=None, # What is different from the app's
         before:Any=None, # A function or several, asked before the socket is opened, after those of the app
     ):
-        if policy is not None and not isinstance(policy, Policy): raise ConfigError(f'policy is a Policy(...), got {policy!r}')
+        if policy is not None and not isinstance(policy, Policy):
+            raise ConfigError(f'policy is a Policy(...), got {policy!r}')
         self.hub,self.path,self.policy = hub,path,hub.policy | (policy or Policy())
         self.gate = Gate(hub.app, path, self.policy, hub.census, before)
 
-    def connection(self, scope:Any, receive:Any, send:Any, resume:Resume|None)->Any: raise NotImplementedError
-    async def run(self, conn:Any, seconds:float|None, taken:list[Any])->None: raise NotImplementedError
+    def connection(self, scope:Any, receive:Any, send:Any, resume:Resume|None)->Any:
+        "What `run` and `Policy.user` are given"
+        raise NotImplementedError
+    async def run(self, conn:Any, seconds:float|None, taken:list[Any])->None:
+        "Accept and serve `conn`; what is in `taken` is given back when this returns"
+        raise NotImplementedError
 
     async def __call__(self, scope:Any, receive:Any, send:Any)->None:
         if (await receive())['type']!='websocket.connect': return
         taken:list[Any] = [] # what the client counts as; given back in the end, or by `run`
         resume,scope['query_string'] = take_resume(scope.get('query_string', b''))
         try:
-            try: conn,left = await self._admit(scope, receive, send, taken, resume)
+            try: conn,left = await _admit(self, scope, receive, send, taken, resume)
             except Refusal as no:
                 self.hub.count_refused()
                 if no.code==CloseCode.unauthorized and resume: self.hub.put_out(resume)
-                return await refuse(no, scope, receive, send, await self.cookies(scope))
+                return await refuse(no, scope, receive, send, await _cookies(self, scope))
             await self.run(conn, left, taken)
         finally: self.gate.leave(taken)
 
-    async def _admit(self, scope:Any, receive:Any, send:Any, taken:list[Any], resume:Resume|None)->tuple[Any,float|None]:
-        left = await self.gate.admit(scope, taken)
-        conn = self.connection(scope, receive, send, resume)
-        try: user = self.hub.user_of(conn)
-        except Exception:
-            log.exception('route %s: Policy.user failed; the socket was refused', self.path)
-            raise Refusal(CloseCode.gate_failed, 500, broken) from None
-        if user is not None: self.gate.take(('user', str(user)), self.policy.connections_per_user, taken, 429)
-        return conn,left
+# %% ../nbs/api/17_routes.ipynb #b3aa6ade
+async def _admit(
+    route:Gated, scope:Any, receive:Any, send:Any, # What was called, and with what
+    taken:list[Any], # Gets what the client counts as
+    resume:Resume|None, # What the client script says of itself
+)->tuple[Any,float|None]:
+    "The connection, and the seconds for which its login is good; `Refusal` if it may not be opened"
+    left = await route.gate.admit(scope, taken)
+    conn = route.connection(scope, receive, send, resume)
+    try: user = route.hub.user_of(conn)
+    except Exception:
+        log.exception('route %s: Policy.user failed; the socket was refused', route.path)
+        raise Refusal(CloseCode.gate_failed, 500, broken) from None
+    if user is not None: route.gate.take(('user', str(user)), route.policy.connections_per_user, taken, 429)
+    return conn,left
 
-    async def cookies(self, scope:Any)->list[tuple[bytes,bytes]]:
-        "Headers for the answer to the handshake"
-        name_session(scope.get('session'))
-        return await session_cookie(self.hub.app, scope)
+async def _cookies(route:Gated, scope:Any)->list[tuple[bytes,bytes]]:
+    "Headers for the answer to the handshake"
+    name_session(scope.get('session'))
+    return await session_cookie(route.hub.app, scope)
 
 # %% ../nbs/api/17_routes.ipynb #dc1f1e16
 class Route(Gated):
@@ -192,7 +205,7 @@ class Route(Gated):
         conn.taken = tuple(taken)
         taken.clear()
         lives_on = False
-        try: lives_on = await conn.run(await self.cookies(conn.scope), seconds)
+        try: lives_on = await conn.run(await _cookies(self, conn.scope), seconds)
         finally:
             if not lives_on: self.release(conn)
 
@@ -215,6 +228,7 @@ async def _over_limit(
     data:str|bytes, # Of one message
     intake:Intake, # Of its connection
     policy:Policy, # `max_message`, `rate` and what belongs to it
+    path:str, # Of the route, for the log
 )->tuple[int,str]|None: # Code and reason to close with; None if the message may be taken
     "Wait until a message may be taken"
     n,loop = policy.max_message,asyncio.get_running_loop()
@@ -223,7 +237,10 @@ async def _over_limit(
     if intake.too_fast(loop.time()): return CloseCode.policy_violation, f'more than {policy.rate:g} messages a second'
     while secs := intake.wait(0, now := loop.time()):
         left = intake.left(now)
-        if left is not None and left <= 0: return CloseCode.try_again_later, 'too much at once'
+        if left is not None and left <= 0:
+            log.warning('route %s: a client sent more than is read for %g s; closed with 1013', path,
+                        policy.throttle_timeout)
+            return CloseCode.try_again_later, 'too much at once'
         await asyncio.sleep(min(secs, left or secs))
     intake.accept(loop.time())
     return None
@@ -234,52 +251,38 @@ class _EndpointSocket(WebSocket):
     def __init__(self, scope:Any, receive:Any, send:Any, route:Gated, resume:Resume|None):
         super().__init__(scope, receive, send)
         self.route,self._resume,self._intake = route,resume,Intake(route.policy)
-        self._connected = self._closed = False # has the class received `websocket.connect`, and is nothing more to be sent?
+        self._connected = self.over = False # has the class received `websocket.connect`? Is nothing more to be sent?
         self._code = 0 # of the close frame, if it is ours
-        self._extra:list[tuple[bytes,bytes]] = []
-        self._task:asyncio.Task[None]|None = None # `_end`
+        self.extra:list[tuple[bytes,bytes]] = [] # headers of the answer to the handshake
         self.loop = asyncio.get_running_loop()
+        self._task:asyncio.Task[None]|None = None # `end`
 
-    async def run(self, cls:Callable[...,Any], headers:list[tuple[bytes,bytes]], seconds:float|None)->None:
-        "Run the class until it returns; `headers` go into the answer to the handshake, and the login is good for `seconds`"
-        self._extra = headers
-        timer = None if seconds is None else self.loop.call_later(seconds, self.end_soon, CloseCode.unauthorized, 'expired')
-        try: await cls(self.scope, self._hear, self._say)
-        finally:
-            self._closed = True
-            if timer: timer.cancel()
-
-    async def _hear(self)->Any:
+    async def hear(self)->Any:
+        "What the class receives"
         if not self._connected: self._connected = True; return {'type':'websocket.connect'}
         rest,m = (None,{}) if self._code else begin(self._receive())
         if rest: m = await rest; self._intake.caught_up()
         if m.get('type')=='websocket.receive' and not self._code:
             data = m['text'] if m.get('text') is not None else m['bytes']
-            if over := await _over_limit(data, self._intake, self.route.policy): await self._end(*over)
+            if over := await _over_limit(data, self._intake, self.route.policy, self.route.path): await self.end(*over)
         return {'type':'websocket.disconnect', 'code':self._code} if self._code else m
 
-    async def _say(self, m:Any)->None:
-        if self._code: raise OSError('the connection is closed') # as a server when the client has left
-        self._closed = self._closed or m['type']=='websocket.close'
+    async def say(self, m:Any)->None:
+        "Send what the class sends; raises after a close frame of ours, as a server does when the client has left"
+        if self._code: raise OSError('the connection is closed')
+        self.over = self.over or m['type']=='websocket.close'
         if m['type']!='websocket.accept': return await self._send(m)
-        await self._send(m | {'headers':[*m.get('headers', ()), *self._extra]})
+        await self._send(m | {'headers':[*m.get('headers', ()), *self.extra]})
         if self._resume: await self._send({'type':'websocket.send', 'text':'<!--ws-->'})
 
-    def end_soon(self, code:int, reason:str)->None:
-        "Close, in a task"
-        self._task = self.loop.create_task(self._end(code, reason))
-
-    async def _end(self, code:int, reason:str)->None:
-        if self._closed or self._code: return
+    async def end(self, code:int, reason:str)->None:
+        "Send a close frame; the class receives a disconnect with its code"
+        if self.over or self._code: return
         self._code = int(code)
-        if code==CloseCode.try_again_later: log.warning('route %s: a client sent more than is read for %g s; closed with 1013', self.route.path, self.route.policy.throttle_timeout)
         try: await self._send({'type':'websocket.close', 'code':self._code, 'reason':reason})
         except OSError: pass # the client has left
 
-    def belongs_to(self, user:Any, session:Any)->bool:
-        "Does it belong to this user and to this session, as far as they are given?"
-        mine,name = self.scope.get('session') or {},(session or {}).get(session_id)
-        return (user is None or str(self.route.hub.user_of(self))==str(user)) and (session is None or bool(name) and mine.get(session_id)==name)
+    def end_soon(self, code:int, reason:str)->None: self._task = self.loop.create_task(self.end(code, reason))
 
 # %% ../nbs/api/17_routes.ipynb #e5e6cade
 def is_endpoint(
@@ -288,6 +291,7 @@ def is_endpoint(
     "Is `f` a class that accepts, receives and sends by itself?"
     return isinstance(f, type) and hasattr(f, '__await__')
 
+# %% ../nbs/api/17_routes.ipynb #fcd14ab6
 class Endpoint(Gated):
     "The ASGI app behind an endpoint class: the gate, and then the class by itself"
     def __init__(self,
@@ -301,20 +305,35 @@ class Endpoint(Gated):
     ):
         super().__init__(hub, path, policy, before)
         self.cls = cls
-        given = ' and '.join(f'`{k}`' for k,v in dict(conn=conn, disconn=disconn, error=error, cancel=cancel).items() if v)
-        log.warning('route %s, %s: an endpoint class sends and receives by itself, so it has no outbox, recovery, topics, numbered messages or idle_timeout%s; '
-                    'give `app.ws` a function to have them', path, func_name(cls), f', and {given} means nothing to it' if given else '')
+        more = dict(conn=conn, disconn=disconn, error=error, cancel=cancel)
+        given = ' and '.join(f'`{k}`' for k,v in more.items() if v)
+        log.warning('route %s, %s: an endpoint class sends and receives by itself, so it has no outbox, recovery, '
+                    'topics, numbered messages or idle_timeout%s; give `app.ws` a function to have them',
+                    path, func_name(cls), f', and {given} means nothing to it' if given else '')
 
     def connection(self, scope:Any, receive:Any, send:Any, resume:Resume|None)->_EndpointSocket:
         "The socket that stands between the class and the server"
         return _EndpointSocket(scope, receive, send, self, resume)
 
     async def run(self, conn:_EndpointSocket, seconds:float|None, taken:list[Any])->None:
-        "Run the class; `hub.close` reaches it meanwhile"
-        headers = await self.cookies(conn.scope)
+        "Run the class until it returns; `hub.close` and the end of the login reach it meanwhile"
+        conn.extra = await _cookies(self, conn.scope)
+        end = partial(conn.end_soon, CloseCode.unauthorized, 'expired')
+        late = conn.loop.call_later(seconds, end) if seconds is not None else None
         self.hub.endpoint_sockets.add(conn)
-        try: await conn.run(self.cls, headers, seconds)
-        finally: self.hub.endpoint_sockets.discard(conn)
+        try: await self.cls(conn.scope, conn.hear, conn.say)
+        finally:
+            conn.over = True
+            self.hub.endpoint_sockets.discard(conn)
+            if late: late.cancel()
+
+# %% ../nbs/api/17_routes.ipynb #d0d1d4b3
+def _is_of(ws:_EndpointSocket, user:Any, session:Any)->bool:
+    "Does `ws` belong to this user and this session, as far as they are given?"
+    if user is not None and str(ws.route.hub.user_of(ws))!=str(user): return False
+    return session is None or (ws.scope.get('session') or {}).get(session_id, _none)==session.get(session_id)
+
+_none = object()
 
 # %% ../nbs/api/17_routes.ipynb #5b1c619f
 served = 'FASTHTML_WS_SERVED' # environment variable of a process that `serve` has started, which has nothing else to do
@@ -372,11 +391,13 @@ class Hub(SharedSessions):
         self.uses_topics |= any(get is _hub for h in (res.recv, res.conn, res.disconn) if h for _,get in h.plan.args)
         return res
 
-    def close(self, user:str|int|None=None, topic:str|None=None, session:Any=None, code:int=CloseCode.unauthorized, reason:str='')->None:
+    def close(self, user:str|int|None=None, topic:str|None=None, session:Any=None,
+              code:int=CloseCode.unauthorized, reason:str='')->None:
         "Close connections, as `PubSub` says, and sockets of endpoint classes, which have no topics"
         super().close(user, topic, session, code, reason)
         if topic is not None: return
-        for ws in [o for o in list(self.endpoint_sockets) if o.belongs_to(user, session)]: ws.loop.call_soon_threadsafe(ws.end_soon, code, reason)
+        for ws in list(self.endpoint_sockets):
+            if _is_of(ws, user, session): ws.loop.call_soon_threadsafe(ws.end_soon, code, reason)
 
     def _adopt(self)->None:
         "Make this instance of a stock app add its sockets here, and move those that it has"
@@ -495,6 +516,40 @@ class APIRouter(fh.APIRouter):
         for args in self.routes: app._add_route(*args)
         for *args,kw in self.wss: app._add_ws(*args, **kw)
 
+# %% ../nbs/api/17_routes.ipynb #c694719d
+_taken_with_a_star = {o.__name__:o for o in (MemoryBroker,HandlerTimeout,TooManyTopics)} # no other star has these
+_named:WeakSet[Any] = WeakSet() # apps that a warning has named
+
+def stock_apps(
+    glb:dict[str,Any], # Globals of a module
+)->list[str]: # Names of apps; none if the module has not taken all names of ours
+    "Apps of stock FastHTML that have sockets and no hub, in a module that thinks they are ours"
+    if any(glb.get(k) is not o for k,o in _taken_with_a_star.items()): return []
+    apps = [(k,o) for k,o in list(glb.items()) if isinstance(o, fh.FastHTML) and not getattr(o, 'hub', None)]
+    sockets = {k:[r for r in o.router.routes if isinstance(r, WebSocketRoute)] for k,o in apps}
+    return [k for k,rs in sockets.items() if any(_stock_handlers(r.endpoint) for r in rs)]
+
+def warn_of_stock(
+    glb:dict[str,Any], # Globals of a module
+)->None:
+    "Name the stock apps in it, and what to do"
+    for k in stock_apps(glb):
+        if glb[k] in _named: continue
+        _named.add(glb[k])
+        log.warning('`%s` is an app of stock FastHTML, so its sockets have no gate, no outbox and no recovery: '
+                    'an import after that of fasthtml_ws.common has replaced `fast_app` or `FastHTML`, as that of '
+                    'monsterui.all does. Write `Hub(%s)` after the line that makes it, or import fasthtml_ws.common last', k, k)
+
+def look_when_imported()->None:
+    "Look for stock apps when a server that has an event loop has imported the app, unless `serve` has looked"
+    try: loop = asyncio.get_running_loop()
+    except RuntimeError: return
+    if not os.environ.get(served): loop.call_soon(_look_at_modules)
+
+def _look_at_modules()->None:
+    for m in list(sys.modules.values()):
+        if isinstance(m, ModuleType): warn_of_stock(vars(m))
+
 # %% ../nbs/api/17_routes.ipynb #04201dd8
 serve_defaults:dict[str,Any] = dict(ws='fasthtml_ws.server:WebSocketProtocol', ws_ping_interval=20., ws_ping_timeout=20., timeout_graceful_shutdown=5)
 
@@ -511,6 +566,7 @@ def serve(
     frame = inspect.currentframe()
     caller = frame.f_back if frame else None
     if not appname and caller: appname = _script(caller)
+    if caller and (appname or not os.environ.get(served)): warn_of_stock(caller.f_globals)
     if not appname: return
     os.environ[served] = '1'
     if int(kwargs.get('workers') or 1)>1: os.environ['FASTHTML_WS_WORKERS'] = str(kwargs['workers'])

@@ -442,7 +442,7 @@ decisions = [ # argument, annotation, default, what is sent; what it is on stock
     ('x', UploadFile, missing, {'x': {}}, {}, None), ('x', UploadFile, None, {'x': {}}, {}, None), ('x', list[UploadFile], None, {}, [], None), # what htmx sends for a file is no file
     ('x', NotStr, missing, {'x': '<b>'}, '<b>', '<b>'), ('x', Safe, missing, {'x': '<b>'}, '<b>', '<b>'),
     ('x', int, 'many', {'x': '1'}, 1, 1), ('x', int, 'many', {}, failed, 'many'), ('x', date, '', {}, None, ''), ('x', 'Nowhere', missing, {'x': 'a'}, failed, None), ('x', 5, None, {}, None, None), ('x', 5, None, {'x': 'a'}, failed, None), ('x', T, None, {}, None, None), ('x', [int], None, {}, failed, None),
-    ('x', str, missing, {'x': 3}, 3, '3'), ('x', str, missing, {'x': 2.5}, 2.5, '2.5'), ('x', str, missing, {'x': [1, 2]}, '2', '2'), ('x', str, missing, {'x': True}, True, failed), # 'False' would be true
+    ('x', str, missing, {'x': 3}, 3, '3'), ('x', str, missing, {'x': 2.5}, 2.5, '2.5'), ('x', str, missing, {'x': [1, 2]}, '2', failed), ('x', str, missing, {'x': True}, True, failed), # 'False' would be true
     ('x', bool, missing, {'x': 1}, 1, True), ('x', bool, missing, {'x': 0}, 0, False), ('x', bool, missing, {'x': 2}, 2, failed), ('x', int, missing, {'x': 2.0}, 2, 2), ('x', int, missing, {'x': 2.5}, 2.5, failed), ('x', int, missing, {'x': True}, True, failed),
     ('x', Count, missing, {'x': 3}, 3, Count(3)), ('x', int|str, missing, {'x': 'a'}, failed, 'a'), ('x', str|int, missing, {'x': 5}, 5, 5), ('x', str|int, missing, {'x': '5'}, '5', '5'),
 ]

@@ -9,7 +9,8 @@ __all__ = []
 from fasthtml.common import *
 from .broker import Broker, MemoryBroker
 from .elements import *
-from .errors import CloseCode, ConfigError, Disconnected, HandlerTimeout, MessageError, RenderError, TooManyTopics
+from .client_socket import Disconnected
+from .errors import CloseCode, ConfigError, HandlerTimeout, MessageError, RenderError, TooManyTopics
 from .policy import Keep, Policy
 from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, look_when_imported as _look, serve
 

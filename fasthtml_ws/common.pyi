@@ -4,7 +4,8 @@ from fasthtml_ws.routes import APIRouter as APIRouter, FastHTML as FastHTML
 from fasthtml_ws.routes import FastHTMLWithLiveReload as FastHTMLWithLiveReload, fast_app as fast_app, serve as serve
 from fasthtml.common import * # type: ignore[assignment]
 from fasthtml_ws.broker import Broker as Broker, MemoryBroker as MemoryBroker
-from fasthtml_ws.errors import CloseCode as CloseCode, ConfigError as ConfigError, Disconnected as Disconnected
+from fasthtml_ws.client_socket import Disconnected as Disconnected
+from fasthtml_ws.errors import CloseCode as CloseCode, ConfigError as ConfigError
 from fasthtml_ws.errors import HandlerTimeout as HandlerTimeout, MessageError as MessageError
 from fasthtml_ws.errors import RenderError as RenderError, TooManyTopics as TooManyTopics
 from fasthtml_ws.policy import Keep as Keep, Policy as Policy

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from warnings import warn
 from .errors import ConfigError
 
 # %% ../nbs/api/01_policy.ipynb #4b1f0c2e
@@ -58,7 +59,7 @@ class Policy:
     user:Any = None # Function (ws) -> str or int: who a connection belongs to; `auth` by default, where it is one of these
     islands:bool = False # Is it fine that topics end at the process, although there are several?
     session_writes:bool = True # Does what socket handlers write to `session` reach the browser's cookie? Only within one process; app only
-    sends_after_leave:int = 1_000 # Calls of `send` to a peer that left before `Disconnected` is raised
+    sends_after_leave:int|None = None # Deprecated, has no effect: the first `send` after `disconn` raises `Disconnected` in code that serves one connection alone
     threads:int = 40 # Sync message handlers that run at the same time, in all; app only, not per route
     thread_calls:int = 128 # Sends and publications of other threads that may wait for the event loop; past it the thread waits; app only
     thread_timeout:float = 30.0 # Seconds that a thread waits for that before `TimeoutError`; app only
@@ -78,6 +79,9 @@ class Policy:
 
     def __post_init__(self)->None:
         if isinstance(self.origins, (str,list)): object.__setattr__(self, 'origins', (self.origins,) if isinstance(self.origins, str) else tuple(self.origins))
+        if self.sends_after_leave is not None:
+            warn('Policy.sends_after_leave has no effect any more, leave it out: after `disconn` the first `send` of code that serves that connection alone raises `Disconnected`',
+                 DeprecationWarning, stacklevel=3)
         types = get_type_hints(type(self))
         for f in fields(self): _check(f.name, types[f.name], getattr(self, f.name))
 

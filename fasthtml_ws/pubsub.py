@@ -23,6 +23,7 @@ from .inbox import Inbox, cause_of_publication
 from .policy import Policy
 from .render import appends_without_id, place_for_all, render
 from .sqlite import SQLiteBroker
+from .client_socket import EndedConnection, connection_of
 from .topics import Delivery, Fanout, Topics, View
 from .transport import Calls, LastTask, Rest, begin, current_task, run_now
 
@@ -265,11 +266,14 @@ class Members(PubSub):
     def subscribe(self, conn:Any, topic:str)->Any:
         "Make `conn` a member of `topic`"
         self.check_processes()
+        conn = connection_of(conn)
         return self._here(self._join, conn, topic) if self._want(conn, check_topic(topic)) else _done
 
     def unsubscribe(self, conn:Any, topic:str)->Any:
         "End the membership; nothing of `topic` that waits goes out, and nothing of it is replayed"
+        conn = connection_of(conn)
         check_topic(topic)
+        if isinstance(conn, EndedConnection): return conn.unsubscribe(topic)
         if topic in conn.covered or conn.recovery: self.end(self.key_of(conn), topic) # or the cursor with which it came would open it
         conn.covered -= {topic}
         with self._lock:
@@ -277,8 +281,8 @@ class Members(PubSub):
         return self._here(self._leave, conn, topic)
 
     def members(self, topic:str)->list[Any]:
-        "The connections that are subscribed to `topic`, in the order in which they came"
-        return list(self.topics.members(check_topic(topic)))
+        "The `ws` of all that are subscribed to `topic`, in the order in which they came"
+        return [c.ws for c in self.topics.members(check_topic(topic))]
 
     def topics_of(self, conn:Any)->list[str]:
         "What is delivered to `conn`: what it subscribed to, and what begins with '@', which it gets as somebody, and as everybody"
@@ -286,7 +290,7 @@ class Members(PubSub):
 
     def user_of(self, conn:Any)->Any: # None for nobody in particular
         "Who `conn` belongs to: `Policy.user` of its route, or `auth` where that is a text or a number"
-        if user := conn.route.policy.user: return user(conn)
+        if user := conn.route.policy.user: return user(conn.ws)
         auth = conn.scope.get('auth')
         if auth is None or (isinstance(auth, (str,int)) and not isinstance(auth, bool)): return auth
         self._odd_auth = True
@@ -483,7 +487,7 @@ class Publishing(Members):
                 for o in f: o.isascii() or o.encode() # half a surrogate pair would fail for each reader, and where nobody sees it
         else: frames,raw = (),None
         if data is not None: data = json.loads(json.dumps(data))
-        p = Publication(topic, frames, raw, view, data, exclude.client_id if exclude is not None else None, cause_of_publication())
+        p = Publication(topic, frames, raw, view, data, connection_of(exclude).client_id if exclude is not None else None, cause_of_publication())
         return self._publish_here(p)
 
     def _has_raw(self, topic:str)->bool:

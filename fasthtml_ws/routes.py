@@ -56,7 +56,7 @@ def _session(conn:Any, p:Any)->Any: return conn.scope.setdefault('session', {})
 def _htmx(conn:Any, p:Any)->fh.HtmxHeaders:
     hs = p.headers
     return fh.HtmxHeaders(**{k:hs.get(v.lower()) for k,v in fh.htmx_hdrs.items()})
-def _conn(conn:Any, p:Any)->Any: return conn
+def _conn(conn:Any, p:Any)->Any: return conn.ws
 def _hub(conn:Any, p:Any)->Any: return conn.route.hub
 def _typed(conn:Any, p:Any)->dict[str,Any]:
     "The message, and what the query of the address says beside it"
@@ -67,7 +67,7 @@ _http_only = dict.fromkeys('body hdrs ftrs htmlkw bodykw resp'.split(), 'it belo
 reserved = Reserved({
     'ws': (_conn, ()), 'websocket': (_conn, ()), 'request': (_conn, ()), 'conn': (_conn, ()),
     'self': (lambda conn,p: None, ()), # of a function that was written as a method; stock says nothing about it either
-    'send': (lambda conn,p: conn.send_html, (Callable, callable)),
+    'send': (lambda conn,p: conn.sender, (Callable, callable)),
     'data': (_typed, (dict,)),
     'session': (_session, (dict,)), 'sess': (_session, (dict,)),
     'scope': (lambda conn,p: conn.scope, (dict,)),
@@ -161,6 +161,8 @@ class Route(Gated):
         at = partial(Reserved.at, path=compile_path(path)[2], strict=self.policy.strict)
         self.recv = Handler(func, at(reserved))
         self.conn,self.disconn = conn and Handler(conn, at(_for_conn)),disconn and Handler(disconn, at(reserved))
+        plan = self.conn and self.conn.plan
+        self.conn_subscribes = bool(plan and (plan.later or any(get in (_conn, _hub) for _,get in plan.args)))
         self.error = error and Handler(error, at(_for_errors))
         self._ways:tuple[Any,bool] = None,False # what `at_handshake` has found, and where
         hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)
@@ -256,6 +258,9 @@ class _EndpointSocket(WebSocket):
         self.extra:list[tuple[bytes,bytes]] = [] # headers of the answer to the handshake
         self.loop = asyncio.get_running_loop()
         self._task:asyncio.Task[None]|None = None # `end`
+
+    @property
+    def ws(self)->WebSocket: return self # for `Policy.user`, as of a connection
 
     async def hear(self)->Any:
         "What the class receives"
@@ -468,10 +473,12 @@ class FastHTML(fh.FastHTML):
         f:Callable[...,Any]=fh.noop, # Handles messages at `/ws`
     )->Callable[...,Any]: # `async send(content)`: sends to everyone who is connected; also `app._send`
         "A socket at `/ws` with which `send` reaches every open browser"
-        conns:set[Any] = set()
-        self.ws('/ws', conn=lambda ws: conns.add(ws), disconn=lambda ws: conns.discard(ws))(f)
+        senders:dict[Any,Any] = {}
+        def conn(ws, send): senders[ws] = send
+        def disconn(ws): senders.pop(ws, None)
+        self.ws('/ws', conn=conn, disconn=disconn)(f)
         async def send(s:Any)->None:
-            for o in list(conns): o.send_html(s)
+            for o in list(senders.values()): o(s)
         self._send = send
         return send
 

@@ -347,12 +347,12 @@ class WebSocketProtocol(asyncio.Protocol):
         finally: self.cork.on = False
 
     def hand_over(self,
-        owner:Any, # `heard(message, more)`, text or bytes, and whether more has come already: is False if it wants no more until `go_on`; `ended()`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
+        owner:Any, # `heard(message, more)`, text or bytes, and whether more has come already: is False if it wants no more until `go_on`; `ended(code, reason)`, once, after the last message; perhaps `shutdown`, as `on_shutdown`
     )->None:
         "From now on `owner` gets what comes, by calls; the app may return"
         m,self._ready,self._handed_over = self._ready,None,True
         self.scope['extensions'] = {} # of an answer to the handshake
-        if self._end is not None: owner.ended(); return
+        if self._end is not None: owner.ended(self._end['code'], self._end['reason']); return
         self._owner = owner
         if m and not self._give(m.get('text', m.get('bytes')), bool(self.reader)): self._ready = _later
         else: self.go_on()
@@ -540,8 +540,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def _tell_end(self, code:int, reason:str)->None:
         if self._end is None: self._end = {'type':'websocket.disconnect', 'code':int(code), 'reason':reason}
         owner,self._owner = self._owner,None
-        if owner and self.state is _closing: self.loop.call_soon(owner.ended) # it is in the middle of saying goodbye
-        elif owner: owner.ended()
+        if owner and self.state is _closing: self.loop.call_soon(owner.ended, int(code), reason) # it is in the middle of saying goodbye
+        elif owner: owner.ended(int(code), reason)
         if self._waiter is not None and not self._waiter.done(): self._waiter.set_result(None)
 
     def _say_goodbye(self, code:int, reason:str)->None:

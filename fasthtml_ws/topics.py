@@ -53,6 +53,7 @@ class Topics:
 # %% ../nbs/api/10_topics.ipynb #b3bf1a9f
 class Viewer(Protocol):
     "What a delivery asks of a connection"
+    ws:Any # What apps know it by
     is_htmx:bool # Does it get swap attributes?
     owner:str # Selector of the element that owns the socket
 
@@ -103,13 +104,13 @@ class Delivery:
 
     def _key(self, viewer:Viewer)->Hashable: # None for what nobody else gets
         v = self.view
-        if v: return (v.key(viewer), viewer.is_htmx and viewer.owner) if v.key else None
+        if v: return (v.key(viewer.ws), viewer.is_htmx and viewer.owner) if v.key else None
         return viewer.owner if viewer.is_htmx else 'raw'
 
     def _texts(self, viewer:Viewer)->list[str]:
         p = self.publication
         if not self.view: return [viewer.owner.join(f) for f in p.frames] if viewer.is_htmx else [p.raw] if p.raw else []
-        content = self.view.render(p.data, viewer)
+        content = self.view.render(p.data, viewer.ws)
         if viewer.is_htmx: return [viewer.owner.join(f) for f in place_for_all(content)]
         return [o] if (o := render(content, self.indent)) else []
 

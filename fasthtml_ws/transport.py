@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['log', 'sent', 'not_sent', 'joined_most', 'Rest', 'run_now', 'begin', 'Sent', 'Eager', 'find_transport', 'unwrapped',
            'find_wire', 'Wire', 'find_server', 'unsent', 'limit_buffers', 'limit_reads', 'Calls', 'LastTask',
-           'abort_later', 'at_shutdown', 'Watcher', 'Writer', 'current_task']
+           'abort_later', 'at_shutdown', 'Watcher', 'Writer', 'current_task', 'lasting_task']
 
 # %% ../nbs/api/11_transport.ipynb #f046fa7d
 import asyncio, logging, socket, sys, threading
@@ -542,3 +542,8 @@ def current_task()->asyncio.Task[Any]|None:
     "The task that runs now, if any"
     try: return asyncio.current_task()
     except RuntimeError: return None
+
+def lasting_task()->asyncio.Task[Any]|None:
+    "The task that runs now, unless it is one that `Eager` lends to a handler, which may serve another connection next"
+    t = current_task()
+    return None if type(t) is _Kept else t

@@ -71,6 +71,14 @@ class Uplink(Line):
             c.over = True
             handling.reset(token)
 
+    def claim(self, n:int)->bool: # False if it was handled before
+        "A handler takes message `n` by itself, and with that it is handled"
+        v = self.begins(n)
+        if v is Verdict.again: self._seen()
+        elif v is Verdict.gap: self.conn.refuse_unnumbered()
+        else: self._done(n)
+        return v is Verdict.new
+
     def acknowledge(self)->None:
         "Tell the client now what it is to be told"
         if self._timer: self._timer.cancel(); self._timer = None

@@ -12,7 +12,9 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-__all__ = ['Client', 'Closed', 'Gate', 'Server', 'both', 'library', 'stock', 'until', 'wait_s', 'web']
+from fasthtml_ws.client_socket import connection_of as behind # what a `ws` stands in front of
+
+__all__ = ['Client', 'Closed', 'Gate', 'Server', 'behind', 'both', 'library', 'stock', 'until', 'wait_s', 'web']
 
 wait_s = float(os.getenv('FASTHTML_WS_WAIT', 10)) # Longest wait for a condition, seconds
 both = pytest.mark.parametrize('kind', ['sync', 'async']) # for what must hold for both kinds of function

@@ -31,8 +31,10 @@ def conn(path=None, query='', cookies=None, headers=None, **scope):
     "What a plan asks of a connection"
     app = SimpleNamespace(state='the state')
     scope = {'app': app, 'session': {'name': 'Ann'}, 'auth': 'ann'} | scope
-    return SimpleNamespace(path_params=path or {}, query_params=QueryParams(query), cookies=cookies or {}, headers=Headers(headers or {}), scope=scope,
-                           send_html='the send', route=SimpleNamespace(hub='the hub'))
+    c = SimpleNamespace(path_params=path or {}, query_params=QueryParams(query), cookies=cookies or {}, headers=Headers(headers or {}), scope=scope,
+                        sender='the send', route=SimpleNamespace(hub='the hub'))
+    c.ws = c
+    return c
 
 def bind(f, /, c=None, **msg):
     "Arguments of `f` for the message `msg`"
@@ -162,7 +164,7 @@ def test_shorter_forms(name, whose):
     c = conn()
     f = eval(f'lambda {name}: 0')
     got = bind(f, c=c, **{name: 'x'})[name]
-    assert got is {'session': c.scope['session'], 'request': c, 'ws': c, 'send': c.send_html}[whose]
+    assert got is {'session': c.scope['session'], 'request': c, 'ws': c, 'send': c.sender}[whose]
 
 
 @pytest.mark.parametrize('name,t', [('send',typing.Callable), ('send',collections.abc.Callable), ('send',callable), ('send',typing.Callable[[str],Any]), ('send',collections.abc.Callable[...,Any]),

@@ -419,7 +419,10 @@ def test_slow_handler_holds_nobody_else(web):
 @pytest.mark.parametrize('which', ['conn', 'disconn'])
 def test_slow_sync_function_is_named(web, which):
     app,done = web.app(),[]
-    def dawdle(): time.sleep(.06); done.append(1)
+    def dawdle():
+        until = time.perf_counter()+.06
+        while time.perf_counter()<until: pass
+        done.append(1)
     app.ws('/ws', **{which:dawdle})(lambda: None)
     web.serve(app)
     web.connect().leave()
@@ -740,7 +743,7 @@ def test_spawned_task_that_fails_is_logged(web):
 
 
 def test_spawned_loop_that_never_looks_ends_quietly(web):
-    app,seen = web.app(sends_after_leave=10),[]
+    app,seen = web.app(),[]
     async def job(send, ws):
         ws.spawn(stubborn(send))
     async def stubborn(send):

@@ -290,7 +290,7 @@ def test_rate_that_is_passed_for_too_long_ends_with_1013(web, where, ws):
 def test_who_has_been_read_has_caught_up(web, ws, loop):
     "And only then: not between two messages, however they come in from the network"
     seen,since = [],set()
-    async def recv(n:int, ws): seen.append(n); since.add(ws._intake.since)
+    async def recv(n:int, ws): seen.append(n); since.add(behind(ws)._intake.since)
     app,_ = limited(web, 'app', recv, dict(ws=ws, loop=loop), rate=100, burst=1)
     c = web.connect()
     until(lambda: app.hub.connections)

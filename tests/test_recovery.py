@@ -382,7 +382,7 @@ def test_unsubscribed_and_back_again(web):
     page = page_of(web).open()
     publish(app, 1)
     page.see('t1')
-    app.hub._calls[conns[0]._loop].put(conns[0].unsubscribe, 't')
+    app.hub._calls[behind(conns[0])._loop].put(conns[0].unsubscribe, 't')
     until(lambda: not app.hub.members('t'))
     publish(app, 2)
     page.drop(); gone(app)

@@ -162,7 +162,7 @@ def test_mounted_app(lib):
 def test_owner_of_a_mounted_app(lib, only_ours):
     "The address that the page connects to, not the one below the mount"
     outer,inner = lib.FastHTML(secret_key='x'),lib.FastHTML(secret_key='y')
-    inner.ws('/ws')(echo)
+    inner.ws('/ws')(lambda: lib.Div('hi'))
     outer.mount('/sub', inner)
     assert '="/sub/ws"]' in ask(outer, path='/sub/ws', headers={'origin': 'http://testserver'})
 

@@ -96,7 +96,7 @@ def test_dead_peer_that_has_taken_nothing_is_cut_off_in_the_same_time(web, loop)
     "uvicorn's class would keep the socket, and tell nobody, until the buffer is empty"
     s,(c,),conns,left = crowd(web, loop=loop, policy=dict(stall_timeout=60.), **soon)
     fill(s, conns)
-    assert len(conns[0].writer.outbox)
+    assert len(behind(conns[0]).writer.outbox)
     until(lambda: left and not s.connections)
     assert c.all()[1].code==1006
 
@@ -183,7 +183,7 @@ def test_everyone_is_told_and_returns_in_turn(web):
 def test_what_waits_goes_out_first(web):
     s,(slow,),conns,left = crowd(web)
     fill(s, conns)
-    assert len(conns[0].writer.outbox)
+    assert len(behind(conns[0]).writer.outbox)
     s.stop()
     until(lambda: left) # which does not wait for the peer
     assert s.connections==1
@@ -287,7 +287,7 @@ def test_goodbye_that_fails_costs_nobody_else(web):
     real,failed = s.app.hub.forget,[]
     def forget(conn):
         real(conn)
-        if conn is conns[1] and not failed: failed.append(conn); raise KeyError('broker')
+        if conn.ws is conns[1] and not failed: failed.append(conn); raise KeyError('broker')
     s.app.hub.forget = forget
     s.stop()
     assert [c.closed().code for c in clients]==[1012]*3
@@ -388,7 +388,7 @@ def test_elsewhere_a_dead_peer_that_has_not_taken_all_is_cut_off_when_more_is_se
     p, = s.uvicorn.server_state.connections
     until(lambda: p.transport.is_closing())
     time.sleep(.7)
-    assert s.connections==1 and not left and not len(conns[0].writer.outbox)
+    assert s.connections==1 and not left and not len(behind(conns[0]).writer.outbox)
     fill(s, conns, 1)
     until(lambda: left and not s.connections)
     assert c.all()[1].code in (1006, 1011)

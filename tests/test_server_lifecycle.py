@@ -16,7 +16,7 @@ def web(stock):
 
 def test_it_is_this_class(web):
     app,seen = web.app(),[]
-    app.ws('/ws', conn=lambda ws: seen.append(type(ws._receive.__self__)))(lambda: None)
+    app.ws('/ws', conn=lambda ws: seen.append(type(kit.behind(ws)._receive.__self__)))(lambda: None)
     web.serve(app)
     web.connect().leave()
     until(lambda: seen)

@@ -43,7 +43,7 @@ def stuck(web, app, conns, *topics, browser=False):
     "A client that reads nothing, of which something waits already"
     c,ws = join(web, conns, *topics, browser=browser, buffer=4096)
     web.servers[-1].call(lambda: [ws.send_text('fill'+'f'*20_000) for _ in range(40)])
-    until(lambda: len(ws.writer.outbox))
+    until(lambda: len(behind(ws).writer.outbox))
     return c,ws
 
 def after_fill(c, n):
@@ -181,7 +181,7 @@ def test_threads_that_publish_while_clients_come_and_go(web):
             for ws in conns[::2]: ws.subscribe('t')
             await asyncio.sleep(0)
     t = threading.Thread(target=work)
-    for ws in conns: ws.writer.status = State.closing # nobody needs to read what comes
+    for ws in conns: behind(ws).writer.status = State.closing # nobody needs to read what comes
     t.start()
     try: s.run(churn())
     finally: stop.set(); t.join()
@@ -501,7 +501,7 @@ def test_only_browsers_are_spared_what_is_superseded(web, browser):
     assert texts(good, 9)==[*map(str, range(8)), 'end'] # it is not behind
     got = [re.sub('<[^>]*>', '', o).strip() for o in after_fill(c, 2 if browser else 9)]
     assert got==(['7','end'] if browser else [*map(str, range(8)), 'end'])
-    assert (ws.writer.outbox.superseded,app.hub.stats().superseded)==((7,7) if browser else (0,0))
+    assert (behind(ws).writer.outbox.superseded,app.hub.stats().superseded)==((7,7) if browser else (0,0))
 
 
 def test_appends_are_never_superseded(web):
@@ -565,7 +565,7 @@ def test_stats(web):
     st = asdict(app.hub.stats())
     assert st==dict(connections=2, topics=2, received=2, sent=3, bytes=sum(len(o.encode()) for o in got), waiting=0, superseded=0, slow=0, aborted=0, throttled=0, refused=0)
     from fasthtml_ws.pubsub import stats_of
-    one = stats_of(wb)
+    one = stats_of(behind(wb))
     assert (one.connections,one.topics,one.received,one.sent,one.bytes)==(1, 1, 0, 1, len(got[2].encode()))
     a.leave()
     until(lambda: app.hub.stats().connections==1)
@@ -577,7 +577,7 @@ def test_stats_of_a_client_that_is_behind(web):
     app,conns = room(web, outbox_messages=50, stall_timeout=.3)
     s = web.serve(app, buffer=8192)
     c,ws = stuck(web, app, conns, 't')
-    assert app.hub.stats().waiting==len(ws.writer.outbox)>0
+    assert app.hub.stats().waiting==len(behind(ws).writer.outbox)>0
     for i in range(60): app.hub.publish('t', kb)
     until(lambda: app.hub.stats().slow==1)
     until(lambda: s.connections==0)

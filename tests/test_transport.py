@@ -15,7 +15,7 @@ def crowd(web, asgi=lambda o: o, **kw):
     "A server whose first client reads nothing, the `send` of each client, and how many `disconn` ran"
     policy = dict(stall_timeout=.3, outbox_messages=1000)|kw.pop('policy', {})
     app,conns,left = web.app(**policy),[],[]
-    app.ws('/ws', conn=lambda ws: conns.append(ws), disconn=lambda ws: left.append(ws))(lambda: None)
+    app.ws('/ws', conn=lambda ws: conns.append(behind(ws)), disconn=lambda ws: left.append(behind(ws)))(lambda: None)
     s = web.serve(asgi(app), buffer=8192, **kw)
     bad = web.connect(buffer=4096)
     until(lambda: len(conns)==1)
@@ -160,7 +160,7 @@ def test_middleware_of_the_app_sees_what_goes_out(web, how):
 def test_texts_of_every_size_arrive_as_they_are(web, ws, deflate):
     "Where frames are ready-made (sansio without compression) as where they are not"
     app,conns = web.app(),[]
-    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    app.ws('/ws', conn=lambda ws: conns.append(behind(ws)))(lambda: None)
     s = web.serve(app, ws=ws, ws_per_message_deflate=deflate)
     c = web.connect()
     until(lambda: conns)
@@ -173,7 +173,7 @@ def test_texts_of_every_size_arrive_as_they_are(web, ws, deflate):
 def test_no_ready_frames_where_they_would_have_to_be_compressed(web):
     from websockets.sync.client import connect
     app,conns = web.app(),[]
-    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    app.ws('/ws', conn=lambda ws: conns.append(behind(ws)))(lambda: None)
     s = web.serve(app, ws='websockets-sansio')
     with connect(f'ws://127.0.0.1:{s.port}/ws') as c:
         until(lambda: conns)
@@ -209,7 +209,7 @@ def test_what_waits_goes_out_as_ready_frames_when_there_is_room(web, loop):
     "Compressed; when the client has taken what was before"
     from websockets.sync.client import connect
     app,conns = web.app(send_buffer=8192, conflate=False),[]
-    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    app.ws('/ws', conn=lambda ws: conns.append(behind(ws)))(lambda: None)
     s = web.serve(app, ws='fasthtml_ws.server:WebSocketProtocol', buffer=8192, loop=loop)
     texts = [f'{i:06d}'+random.Random(i).randbytes(20_000).hex() for i in range(30)]
     with connect(f'ws://127.0.0.1:{s.port}/ws') as c:

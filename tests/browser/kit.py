@@ -185,6 +185,14 @@ class Tab:
             new MutationObserver(look).observe(document, {subtree: true, childList: true, characterData: true});
         }''', sel)
 
+    def shows(self, text,
+        sel='#out', # Where
+    ):
+        "Wait until `sel` shows `text` among other things"
+        expect(self(sel)).to_contain_text(text)
+
+    def text(self, sel): return ' '.join(self(sel).inner_text().split())
+
     def wait(self, js, arg=None): return self.page.wait_for_function(js, arg=arg)
 
     def close(self):
@@ -242,7 +250,7 @@ class Chrome:
         missing = [p for p in packages if not (npm_dir/p/'package.json').exists()]
         if missing: pytest.skip(f'npm packages are missing ({", ".join(missing)}): {npm_line}')
         self.pool = ThreadPoolExecutor(1, 'browser')
-        self.leaving, self.shared = [], {}
+        self.leaving, self.shared, self.idle = [], {}, [] # idle: tabs that nobody uses, at about:blank
         self.run(self._start, exe)
 
     def _start(self, exe):
@@ -281,7 +289,7 @@ class Web:
         "`code` as a file, with the import line and the htmx of this test"
         self.count = getattr(self, 'count', 0)+1
         path = self.folder/f'example_{self.count}.py'
-        code = code.replace('from fasthtml.common import *', f'from {self.lib} import *')
+        code = re.sub(r'\bfasthtml\.common\b', self.lib, code)
         if self.htmx==4: code = code.replace("exts='ws'", "exts='ws', htmx4=True")
         path.write_text(code)
         return path

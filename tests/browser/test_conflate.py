@@ -10,6 +10,7 @@ from fasthtml.common import Div, Titled
 from fasthtml_ws.conflate import _flow, _holds, _top, _void, effect_of
 from tests.dom import Node, after, clients, parse
 from tests.test_conflate import deliver, messages, page
+from tests.kit import behind
 from .kit import until
 
 kinds = sorted((_top | _holds.keys() | {o for v in _holds.values() for o in v} | _void) - {''})
@@ -60,7 +61,7 @@ class Stage:
         @app.get('/')
         def home(): return Titled('Stage', Div(Div(id='owner', hx_ext='ws', ws_connect='/ws'), id='stage'), Div(id='mark'))
 
-        def conn(ws): ws.is_htmx = True; boxes.append(ws)
+        def conn(ws): behind(ws).is_htmx = True; boxes.append(ws)
         app.ws('/ws', conn=conn)(lambda: None)
         self.tab,self.n = web.tab(web.serve(app)),0
         until(lambda: boxes, 'the connection')

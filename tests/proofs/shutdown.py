@@ -16,6 +16,7 @@ patience = 60 # seconds that anything may take
 
 source = '''
 import asyncio
+from fasthtml_ws.client_socket import connection_of as behind
 from fasthtml_ws.common import *
 
 app = FastHTML(secret_key='for a proof', policy=Policy(outbox_messages=100_000))
@@ -31,8 +32,8 @@ async def connections(): return str(len(app.hub.connections))
 @app.get('/fill')
 async def fill():
     for ws in stalled:
-        while ws.writer.outbox.bytes < .9*app.hub.policy.outbox_bytes: ws.send_text('x'*10_000); await asyncio.sleep(0)
-    return str(min(ws.writer.outbox.bytes for ws in stalled)) if stalled else ''
+        while behind(ws).writer.outbox.bytes < .9*app.hub.policy.outbox_bytes: ws.send_text('x'*10_000); await asyncio.sleep(0)
+    return str(min(behind(ws).writer.outbox.bytes for ws in stalled)) if stalled else ''
 
 @app.get('/last')
 async def last():

@@ -510,7 +510,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fasthtml_ws.convert._is_html': ('api/convert.html#_is_html', 'fasthtml_ws/convert.py'),
                                      'fasthtml_ws.convert._is_texts': ('api/convert.html#_is_texts', 'fasthtml_ws/convert.py'),
                                      'fasthtml_ws.convert._item': ('api/convert.html#_item', 'fasthtml_ws/convert.py'),
-                                     'fasthtml_ws.convert._json_type': ('api/convert.html#_json_type', 'fasthtml_ws/convert.py'),
+                                     'fasthtml_ws.convert._json_types': ('api/convert.html#_json_types', 'fasthtml_ws/convert.py'),
                                      'fasthtml_ws.convert._many': ('api/convert.html#_many', 'fasthtml_ws/convert.py'),
                                      'fasthtml_ws.convert._mapping': ('api/convert.html#_mapping', 'fasthtml_ws/convert.py'),
                                      'fasthtml_ws.convert._nested': ('api/convert.html#_nested', 'fasthtml_ws/convert.py'),

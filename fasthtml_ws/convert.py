@@ -107,25 +107,27 @@ def _plain(t:Any)->Any:
     while get_origin(t) in (Annotated,Required,NotRequired): t = get_args(t)[0]
     return _plain(t.__supertype__) if hasattr(t, '__supertype__') else t # of a NewType
 
-def _json_type(t:Any)->Any:
-    "Type of the JSON values that are a `t` already"
+def _json_types(t:Any)->set[Any]:
+    "Types of the JSON values that are a `t` already, or name one"
     t = _plain(t)
+    if get_origin(t) is Literal: return {type(o.value if isinstance(o, Enum) else o) for o in get_args(t)}
+    if isinstance(t, type) and issubclass(t, Enum): return {t, *(type(o.value) for o in t)}
     t = get_origin(t) or t
-    return list if t in _kinds else dict if t in _maps else t
+    return {list if t in _kinds else dict if t in _maps else t}
 
-def _ordered(convs:list[tuple[Any,Callable]], t:Any)->list[Callable]:
+def _ordered(convs:list[tuple[set[Any],Callable]], t:Any)->list[Callable]:
     "The order in which members of a union are tried for a value of type `t`"
-    near = {int:(float,Any,object), float:(int,Any,object)}.get(t, (Any,object))
-    return [conv for _,conv in sorted(convs, key=lambda o: 0 if o[0] is t else 1 if o[0] in near else 2)]
+    near = {Any, object, float if t is int else int if t is float else Any} # a number for a number
+    return [conv for _,conv in sorted(convs, key=lambda o: 0 if t in o[0] else 1 if near & o[0] else 2)]
 
 # %% ../nbs/api/04_convert.ipynb #2d0fcc63
 def _union(members:tuple)->Callable:
     "Converter to a member whose type the value has, or else the first of `members` that takes it"
     some = [o for o in members if o is not type(None)]
     optional = len(some)<len(members)
-    convs = [(_json_type(o), conv) for o in some if (conv := _if_any(o))]
+    convs = [(_json_types(o), conv) for o in some if (conv := _if_any(o))]
     if some and not convs: converter(some[0]) # which says what is wrong with it
-    types = {t for t,_ in convs}
+    types = {t for ts,_ in convs for t in ts}
     order = {t:_ordered(convs, t) for t in {str,int,float,bool,list,dict} | types}
     single,plain = not types & {list,Any,object},[conv for _,conv in convs]
     def f(v):

@@ -12,7 +12,8 @@ from .elements import *
 from .client_socket import Disconnected
 from .errors import CloseCode, ConfigError, HandlerTimeout, MessageError, RenderError, TooManyTopics
 from .policy import Keep, Policy
-from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, serve
+from .routes import APIRouter, FastHTML, FastHTMLWithLiveReload, Hub, fast_app, look_when_imported as _look, serve
 
 # %% ../nbs/api/18_common.ipynb #5b6b0318
 __all__ = [o for o in globals() if not o.startswith('_')] # everything above, as `fasthtml.common` does it
+_look()

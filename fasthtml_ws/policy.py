@@ -64,6 +64,7 @@ class Policy:
     thread_calls:int = 128 # Sends and publications of other threads that may wait for the event loop; past it the thread waits; app only
     thread_timeout:float = 30.0 # Seconds that a thread waits for that before `TimeoutError`; app only
     slow_callback:float = 0.05 # Seconds that a sync `conn` or `disconn` may hold the event loop before a warning names it
+    strict:bool = False # Is an argument that nothing can fill an error when it is decorated, not None with a warning?
     placement:Literal['auto','htmx','raw'] = 'auto' # Who gets swap attributes: browsers ('auto'), everyone, nobody
 
     def __new__(cls, **given:Any)->'Policy':

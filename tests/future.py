@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypedDict
 
-if typing.TYPE_CHECKING: from nowhere import Nobody
+if typing.TYPE_CHECKING: from nowhere import Nobody, Socket
 
 
 @dataclass
@@ -23,6 +23,7 @@ def entry(e:Entry): return e
 def row(r:Row): return r
 async def reserved(ws, auth:str, state:str, data:dict): return auth, state, data
 def unresolvable(n:int, who:Nobody): return n
+def unseen(ws:Socket, send:Socket, msg:str): return msg
 
 def local():
     @dataclass

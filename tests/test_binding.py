@@ -1,5 +1,5 @@
 "Which argument gets what: names, annotations, reserved words, where a value is looked for, and what is refused when a handler is decorated."
-import asyncio, collections.abc, typing
+import asyncio, collections.abc, logging, typing, warnings
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -14,9 +14,11 @@ from hypothesis import given, settings, strategies as st
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, QueryParams, State, UploadFile
 from starlette.requests import HTTPConnection, Request
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from fasthtml.common import ApiReturn, FastHTML as StockFastHTML, HtmxHeaders
+import fasthtml.common as stock_common, fasthtml_ws.common as our_common
+from fasthtml.common import ApiReturn, FastHTML as StockFastHTML, HtmxHeaders, NotStr, Safe
 from fasthtml_ws.binding import compile_plan, func_name
 from fasthtml_ws.errors import BindingError, ConfigError
 from fasthtml_ws.payload import Payload, parse_payload
@@ -34,7 +36,7 @@ def conn(path=None, query='', cookies=None, headers=None, **scope):
     c.ws = c
     return c
 
-def bind(f, *args, c=None, **msg):
+def bind(f, /, c=None, **msg):
     "Arguments of `f` for the message `msg`"
     return compile_plan(f, reserved)(c or conn(), Payload(msg, {}))
 
@@ -125,9 +127,11 @@ def test_a_default_is_nobodys_to_keep():
     assert plan(conn(), Payload()) == {'tags': [], 'seen': {}}
 
 
-def test_bad_default_is_found_at_decoration():
+def test_bad_default_is_kept_as_it_is(caplog):
+    "Stock says so to each client that leaves the field out; what comes is converted"
     def f(n:int = 'many'): ...
-    with pytest.raises(ConfigError, match='n'): compile_plan(f, reserved)
+    assert bind(f) == {'n': 'many'} and bind(f, n='1') == {'n': 1} and 'default does not fit' in caplog.text
+    with pytest.raises(ConfigError, match='n'): compile_plan(f, reserved.at(strict=True))
 
 
 def test_kept_at_hand():
@@ -230,7 +234,7 @@ def test_field_of_a_whole_message_is_named():
     with pytest.raises(BindingError) as e: bind(f, title='a', count='x')
     assert e.value.field == 'count'
     def g(items:list[Item]): ...
-    with pytest.raises(BindingError) as e: bind(g, items=[{'title': 5}])
+    with pytest.raises(BindingError) as e: bind(g, items=[{'title': True}])
     assert e.value.field.startswith('items') and e.value.field.endswith('title')
 
 
@@ -266,12 +270,14 @@ def test_from_request_of_one_that_has_to_be_awaited(t):
     assert isinstance(x.a, Later) and x.a.msg == x.b.msg == 'a'
 
 
-def test_from_request_that_cannot_be_filled():
+def test_from_request_that_cannot_be_filled(caplog):
     class Bad:
+        def __init__(self, nothing): self.nothing = nothing
         @classmethod
-        def __from_request__(cls, nothing): ...
+        def __from_request__(cls, nothing): return cls(nothing)
     def f(x:Bad): ...
-    with pytest.raises(ConfigError, match='nothing can fill `nothing`'): compile_plan(f, reserved)
+    assert bind(f)['x'].nothing is None and 'nothing can fill `nothing`' in caplog.text
+    with pytest.raises(ConfigError, match='nothing can fill `nothing`'): compile_plan(f, reserved.at(strict=True))
 
 
 # Kinds of callables
@@ -319,37 +325,167 @@ def test_texts_as_annotations():
     assert bind(future.Room().on_msg, msg='a', n='2') == {'msg': 'a', 'n': 2} and bind(future.Room(), msg='a', title='2') == {'msg': 'a', 'title': 2}
 
 
-def test_text_that_names_a_class_of_a_function():
-    "Names that only the function around a handler knows are found where they can be, and named where not"
+def test_text_that_names_a_class_of_a_function(caplog):
+    "Names that only the function around a handler knows cannot be found, and that is said"
     f,Here = future.local()
-    try: assert bind(f, msg='a', n='1') == {'msg': 'a', 'here': Here(1)}
-    except ConfigError as e: assert 'here' in str(e) and 'Here' in str(e) and '`msg`' not in str(e)
+    assert bind(f, msg='a', n='1') == {'msg': 'a', 'here': None}
+    assert '`here`' in caplog.text and '`Here`' in caplog.text and '`msg`' not in caplog.text
+    with pytest.raises(ConfigError, match='`Here` names nothing'): compile_plan(f, reserved.at(strict=True))
 
 
-def test_text_that_names_nothing():
-    with pytest.raises(ConfigError) as e: compile_plan(future.unresolvable, reserved)
-    assert '`who`' in str(e.value) and 'Nobody' in str(e.value)
+def test_text_that_names_nothing(caplog):
+    assert bind(future.unresolvable, n='1') == {'n': 1, 'who': None} and '`who`' in caplog.text and 'Nobody' in caplog.text
 
 
-# What is found when a handler is decorated
+def test_reserved_with_a_text_that_names_nothing(caplog):
+    "`ws:'WebSocket'` with an import that only type checkers see"
+    c = conn()
+    assert bind(future.unseen, c=c, msg='a') == {'ws': c, 'send': 'the send', 'msg': 'a'} and not caplog.text
+
+
+# What nothing can fill: said when a handler is decorated, and None, or its default; an error where the policy is strict
 
 def no_annotation(mgs): ...
 def positional(msg, /): ...
-def bare_list(tags:list): ...
 def upload(f:UploadFile): ...
 def uploads(f:list[UploadFile]): ...
 def maybe_upload(f:Optional[UploadFile]): ...
-def raw(b:bytes): ...
 def http_only(resp): ...
 def http_body(body): ...
-def method(self, msg:str): ...
+def no_annotation_to_speak_of(x:5): ...
+def a_type_variable(x:typing.TypeVar('T')): ...
 
-@pytest.mark.parametrize('f,says', [(no_annotation, ['nothing can fill `mgs`', 'mgs:str', 'Reserved names', 'send']), (positional, ['positional-only', '`/`']), (bare_list, ['tags', 'list[str]']), (upload, ['`f`', 'HTTP route']),
-    (uploads, ['`f`', 'HTTP route']), (maybe_upload, ['`f`', 'HTTP route']), (raw, ['`b`', 'write `str`']), (http_only, ['`resp`', 'HTTP response']), (http_body, ['`body`', 'HTTP response']), (method, ['nothing can fill `self`']),
-    (partial(no_annotation), ['no_annotation', '`mgs`'])], ids=lambda o: getattr(o, '__name__', ''))
-def test_cannot_work(f, says):
-    with pytest.raises(ConfigError) as e: compile_plan(f, reserved)
+cannot = [(no_annotation, ['nothing can fill `mgs`', 'mgs:str', 'Reserved names', 'send']), (positional, ['positional-only', '`/`']), (upload, ['`f`', 'HTTP route']), (uploads, ['`f`', 'HTTP route']),
+          (maybe_upload, ['`f`', 'HTTP route']), (http_only, ['`resp`', 'HTTP response']), (http_body, ['`body`', 'HTTP response']), (no_annotation_to_speak_of, ['`x`', '5 is not an annotation']),
+          (a_type_variable, ['`x`', 'is not an annotation']), (partial(no_annotation), ['no_annotation', '`mgs`'])]
+
+@pytest.mark.parametrize('f,says', cannot, ids=lambda o: getattr(o, '__name__', ''))
+def test_cannot_be_filled(f, says, caplog):
+    name, = signature(f).parameters
+    assert bind(f, **{name: 'typed'}) == {name: None}
+    assert len(caplog.records) == 1 and caplog.records[0].levelno == logging.WARNING and all(o in caplog.text for o in [func_name(f), *says]), caplog.text
+    with pytest.raises(ConfigError) as e: compile_plan(f, reserved.at(strict=True))
     assert all(o in str(e.value) for o in [func_name(f), *says]), str(e.value)
+
+
+@pytest.mark.parametrize('t', [UploadFile, Optional[UploadFile], 5, typing.TypeVar('T')], ids=str)
+def test_default_of_what_cannot_be_filled(t, caplog):
+    def f(x = 'mine'): return x
+    f.__annotations__ = {'x': t}
+    assert f(**bind(f, x='typed')) == 'mine' and len(caplog.records) == 1
+
+
+@pytest.mark.parametrize('name', ['self', 'SELF', 'Self'])
+def test_self_is_none_without_a_word(name, caplog):
+    "As on stock: a function that was written as a method"
+    f = eval(f'lambda {name}: 0')
+    assert bind(f, **{name: 'typed'}) == {name: None} and compile_plan(f, reserved.at(strict=True)) and not caplog.text
+
+
+def test_websocket_is_the_connection():
+    c = conn()
+    def f(websocket, WebSocket): ...
+    assert bind(f, c=c, websocket='typed') == {'websocket': c, 'WebSocket': c}
+    def g(websocket:str): ...
+    assert bind(g, websocket='typed') == {'websocket': 'typed'}
+
+
+def test_names_of_the_path(caplog):
+    "Their values without an annotation; a default does not hide them, a reserved name does"
+    def f(room, n, send, state, limit=5, room2='mine', *, last): ...
+    c = conn({'room': 'tea', 'n': 7, 'state': 'path', 'room2': 'b', 'last': 'z'})
+    plan = compile_plan(f, reserved.at(['room', 'n', 'state', 'room2', 'last']))
+    assert plan(c, Payload(dict(room='typed', n='typed', limit=9, room2='typed'))) == {'room': 'tea', 'n': 7, 'send': 'the send', 'state': 'the state', 'room2': 'b', 'last': 'z'}
+    assert not caplog.text and not reserved.path
+
+
+# Each decision beside what stock does with the same handler and message
+
+missing = object()
+failed = 'an error'
+
+def gets(common, name, anno, default, sent, path='/ws', url=None):
+    "What the argument `name` is when `sent` comes: its value, or `failed`; decorating never fails"
+    got,glb = [],{'A': anno, 'D': default}
+    exec(f"def h({name}{':A' if anno is not missing else ''}{'=D' if default is not missing else ''}): got.append({name}); return 'ok'", glb | {'got': got}, loc := {})
+    app = common.FastHTML(secret_key='x')
+    app.ws(path)(loc['h'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        try:
+            with TestClient(app).websocket_connect(url or path) as c:
+                c.send_json(sent)
+                c.receive_text()
+        except Exception: pass # stock's connections die with whatever was raised
+    return got[0] if got else failed
+
+class Count(int): "A type of the app's own"
+T = typing.TypeVar('T')
+any_ = object() # nothing to compare
+
+decisions = [ # argument, annotation, default, what is sent; what it is on stock, and here; why they differ
+    ('self', missing, missing, {}, None, None),
+    ('mgs', missing, missing, {'mgs': 'a'}, None, None),
+    ('websocket', missing, missing, {}, None, any_), # the connection, as its name says
+    ('body', missing, missing, {'body': 'a'}, failed, None), ('hdrs', missing, missing, {}, failed, None), ('resp', missing, missing, {'resp': 'a'}, None, None),
+    ('x', missing, 'mine', {'x': 'a'}, None, 'mine'), # what is at hand is not for a message to change, nor to lose
+    ('x', list, missing, {'x': ['a', 'b']}, None, ['a', 'b']), ('x', list, missing, {'x': 'a'}, None, ['a']), ('x', list, missing, {'x': [1, {'b': [2]}]}, None, [1, {'b': [2]}]), # what was sent, where stock ignores it
+    ('x', list, missing, {}, None, None), ('x', list, None, {}, None, None), ('x', tuple, missing, {}, None, None), ('x', list, [7], {}, None, [7]),
+    ('x', list, None, {'x': ['a']}, None, ['a']), ('x', tuple, missing, {'x': ['a', 'b']}, None, ('a', 'b')),
+    ('x', set, missing, {'x': ['ab', 'ab']}, {'a', 'b'}, {'ab'}), ('x', frozenset, missing, {'x': 'ab'}, frozenset('ab'), frozenset(['ab'])), # stock makes a set of letters
+    ('x', set, missing, {}, failed, failed), ('x', set, missing, {'x': [{}]}, set(), failed), ('x', typing.Set, None, {}, None, None), ('x', typing.List, missing, {}, failed, []), ('x', typing.List, None, {}, [], []), ('x', list[str], None, {}, [], []), ('x', Optional[list[int]], None, {}, [], []), ('x', tuple[str,...], None, {}, None, None), ('x', list[str], missing, {}, failed, failed),
+    ('x', typing.List, missing, {'x': ['a', 'b']}, failed, ['a', 'b']), ('x', typing.Tuple, missing, {'x': 'a'}, failed, ('a',)), ('x', typing.FrozenSet, missing, {'x': 'a'}, failed, frozenset('a')), ('x', Optional[list], None, {}, None, None),
+    ('x', Optional[list], missing, {'x': 'a'}, None, ['a']), ('x', list|None, None, {'x': ['a']}, None, ['a']), ('x', tuple[int,str], missing, {'x': ['1', '2']}, ('2',), (1, '2')), ('x', typing.Sequence, None, {'x': 'a'}, failed, ['a']),
+    ('x', typing.Iterable[int], missing, {'x': ['1']}, failed, [1]), ('x', typing.Dict, missing, {'x': {'a': 1}}, {'a': 1}, {'a': 1}), ('x', typing.Mapping, None, {}, None, None),
+    ('send', typing.Callable, None, {}, None, any_), ('send', Optional[typing.Callable], None, {}, None, any_), ('send', typing.Callable|None, None, {}, None, any_), ('send', Optional[typing.Callable[[str], Any]], missing, {}, failed, any_),
+    ('send', collections.abc.Callable|None, None, {}, None, any_), ('cb', Optional[typing.Callable], None, {}, None, None), ('cb', typing.Callable, None, {'cb': 'a'}, failed, None),
+    ('ws', Optional[WebSocket], None, {}, None, any_), ('data', Optional[dict], None, {'data': {'a': 1}}, {'a': 1}, {'a': 1}), ('session', dict|None, None, {}, None, None),
+    ('x', bytes, missing, {'x': 'a'}, failed, b'a'), ('x', bytearray, None, {'x': 'a'}, failed, bytearray(b'a')), ('x', bytes, None, {}, None, None),
+    ('x', UploadFile, missing, {'x': {}}, {}, None), ('x', UploadFile, None, {'x': {}}, {}, None), ('x', list[UploadFile], None, {}, [], None), # what htmx sends for a file is no file
+    ('x', NotStr, missing, {'x': '<b>'}, '<b>', '<b>'), ('x', Safe, missing, {'x': '<b>'}, '<b>', '<b>'),
+    ('x', int, 'many', {'x': '1'}, 1, 1), ('x', int, 'many', {}, failed, 'many'), ('x', date, '', {}, None, ''), ('x', 'Nowhere', missing, {'x': 'a'}, failed, None), ('x', 5, None, {}, None, None), ('x', 5, None, {'x': 'a'}, failed, None), ('x', T, None, {}, None, None), ('x', [int], None, {}, failed, None),
+    ('x', str, missing, {'x': 3}, 3, '3'), ('x', str, missing, {'x': 2.5}, 2.5, '2.5'), ('x', str, missing, {'x': [1, 2]}, '2', failed), ('x', str, missing, {'x': True}, True, failed), # 'False' would be true
+    ('x', bool, missing, {'x': 1}, 1, True), ('x', bool, missing, {'x': 0}, 0, False), ('x', bool, missing, {'x': 2}, 2, failed), ('x', int, missing, {'x': 2.0}, 2, 2), ('x', int, missing, {'x': 2.5}, 2.5, failed), ('x', int, missing, {'x': True}, True, failed),
+    ('x', Count, missing, {'x': 3}, 3, Count(3)), ('x', int|str, missing, {'x': 'a'}, failed, 'a'), ('x', str|int, missing, {'x': 5}, 5, 5), ('x', str|int, missing, {'x': '5'}, '5', '5'),
+]
+
+@pytest.mark.parametrize('name,anno,default,sent,stock,ours', decisions, ids=lambda o: '-' if o in (missing, any_) else str(o)[:40])
+def test_decision(name, anno, default, sent, stock, ours, tmp_path, monkeypatch):
+    there = gets(stock_common, name, anno, default, sent)
+    assert there == stock, 'what stock does has changed'
+    here = gets(our_common, name, anno, default, sent)
+    if ours is any_: assert here is not failed and here is not None
+    else: assert here == ours and type(here) is type(ours)
+
+
+def test_data_has_the_query():
+    "What was typed wins; on stock the query does"
+    assert gets(stock_common, 'data', missing, missing, {'a': 'typed'}, url='/ws?a=query&b=2&b=3') == {'a': 'query', 'b': '3'}
+    assert gets(our_common, 'data', missing, missing, {'a': 'typed'}, url='/ws?a=query&b=2&b=3') == {'a': 'typed', 'b': '3'}
+    assert gets(our_common, 'data', dict, missing, {'a': 'typed'}, '/{room}', url='/tea?b=2') == {'a': 'typed', 'b': '2'}
+    p = Payload({'a': 1})
+    def f(data): ...
+    assert compile_plan(f, reserved)(conn(), p)['data'] is p.values
+
+
+@pytest.mark.parametrize('t', [NotStr, Safe, list[Safe], Optional[NotStr]], ids=str)
+def test_html_of_a_client_is_text(t, caplog):
+    "Markup that one client types must not run in the pages of others, so it is a text, which is escaped where it is shown"
+    def f(x): ...
+    f.__annotations__ = {'x': t}
+    x, = [bind(f, x='<b>')['x']]
+    assert type(x[0] if isinstance(x, list) else x) is str and 'not escaped' in caplog.text and len(caplog.records) == 1
+    with pytest.raises(ConfigError, match='not escaped'): compile_plan(f, reserved.at(strict=True))
+
+
+@dataclass
+class Odd: title:str; call:typing.Callable|None = None; who:'Nobody' = None; html:Safe = ''
+
+def test_field_that_nothing_can_fill(caplog):
+    "The rest of an object is taken, as on stock"
+    def f(o:Odd): ...
+    assert bind(f, title='a', html='<b>') == {'o': Odd('a', html='<b>')} and 'not escaped' in caplog.text
+    with pytest.raises(BindingError, match='call'): bind(f, title='a', call='b')
 
 
 # Whatever is sent

@@ -118,6 +118,8 @@ exceptions = [
      lambda t,v: t not in bodies and isinstance(v, list) and v and not isinstance(v[-1], str)),
     ('HTTP reads the items of `list[bool]`, `list[float]`, `list[Enum]` by calling the type with whatever they are; the socket takes what fits',
      lambda t,v: _texts_of(t) and (isinstance(v, dict) or any(not isinstance(o, str) for o in _items(v)))),
+    ('a union takes the member whose type a value has, so that a text stays a text beside `str`; HTTP takes the first member, or fails',
+     lambda t,v: get_origin(t) in (Union, UnionType) and str in get_args(t)[1:] and isinstance(_last(v), str)),
 ]
 
 def _fields_of(t): return () if t in (dict, SimpleNamespace) else [(k, str) for k in t._fields] if t is Bare else get_type_hints(t).items()

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import fasthtml.common as stock_common
 from fasthtml.common import Div, P, to_xml
@@ -292,11 +292,15 @@ def test_hub_keeps_routes_of_others(lib, only_ours):
     with app.get_testclient().websocket_connect('/own') as c: assert c.receive_text() == 'own'
 
 
-def test_hub_finds_what_cannot_work(lib, only_ours):
-    app = stock_common.FastHTML(secret_key='x')
-    @app.ws('/ws')
-    def typo(mgs): ...
-    with pytest.raises(lib.ConfigError, match='nothing can fill `mgs`'): lib.Hub(app)
+def test_hub_finds_what_nothing_can_fill(lib, only_ours, caplog):
+    def app():
+        app = stock_common.FastHTML(secret_key='x')
+        @app.ws('/ws')
+        def typo(mgs): return f'{mgs}'
+        return app
+    lib.Hub(a := app())
+    assert ask(a) == 'None' and len([o for o in caplog.records if 'nothing can fill `mgs`' in o.getMessage()]) == 1
+    with pytest.raises(lib.ConfigError, match='nothing can fill `mgs`'): lib.Hub(app(), lib.Policy(strict=True))
 
 
 def test_one_hub_each(lib, only_ours):
@@ -395,11 +399,73 @@ def test_nothing_is_patched():
     assert stock_common.APIRouter.ws.__module__ == core.__name__
 
 
-# Refused when it is decorated
+# Arguments that nothing can fill
 
-def test_cannot_work(lib, only_ours):
+def typo(mgs, msg:str=''): return f'{mgs} {msg}'
+
+def adders(app, **kw):
+    "Every way in which a handler gets into `app`"
+    return [lambda: app.ws('/ws', **kw)(typo), lambda: app.ws('/ws', conn=typo, **kw)(echo), lambda: app.ws('/ws', disconn=typo, **kw)(echo), lambda: app.ws('/ws', error=typo, **kw)(echo),
+            lambda: app.add_websocket_route('/ws', typo, **kw)]
+
+def test_nothing_can_fill_it(lib, only_ours, caplog):
+    "One warning when it is decorated, none for its messages, and None as on stock"
     app = lib.FastHTML(secret_key='x')
-    def typo(mgs): ...
-    for f in (lambda: app.ws('/ws')(typo), lambda: app.ws('/ws', conn=typo)(echo), lambda: app.ws('/ws', disconn=typo)(echo), lambda: app.ws('/ws', error=typo)(echo), lambda: app.add_websocket_route('/ws', typo), lambda: app.setup_ws(typo)):
+    for f in [*adders(app), lambda: app.setup_ws(typo)]:
+        caplog.clear()
+        f()
+        assert [o.levelname for o in caplog.records] == ['WARNING'] and 'typo: nothing can fill `mgs`' in caplog.text and '`mgs:str`' in caplog.text
+    caplog.clear()
+    assert ask(app) == 'None hi' and 'mgs' not in caplog.text
+
+
+def test_strict(lib, only_ours):
+    "The app's policy counts, and the route's over it"
+    app = lib.FastHTML(secret_key='x', policy=lib.Policy(strict=True))
+    for f in [*adders(app), lambda: app.setup_ws(typo), *adders(lib.FastHTML(secret_key='x'), policy=lib.Policy(strict=True))]:
         with pytest.raises(lib.ConfigError, match='nothing can fill `mgs`.*mgs:str'): f()
     assert not [r for r in app.routes if getattr(r, 'path', '') == '/ws']
+    app.ws('/ws', policy=lib.Policy(strict=False))(typo)
+    assert ask(app) == 'None hi'
+
+
+def test_path_parameters_without_annotation(lib, only_ours, caplog):
+    "In every handler of the route, as Starlette has converted them; on stock they are None"
+    app,seen = lib.FastHTML(secret_key='x'),[]
+    def conn(room, send): send(room)
+    def disconn(n): seen.append(n)
+    def error(n, room, error): return f'{room} {n!r} {type(error).__name__}'
+    @app.ws('/{room}/{n:int}', conn=conn, disconn=disconn, error=error)
+    def on_msg(k:int, room, n, id:str='none'): return f'{k} {room} {n!r}'
+    with app.get_testclient().websocket_connect('/tea/7') as c:
+        assert c.receive_text() == 'tea'
+        c.send_json({'k': 1, 'room': 'forged', 'n': 9})
+        assert c.receive_text() == '1 tea 7'
+        c.send_json({'k': 'x'})
+        assert c.receive_text() == 'tea 7 BindingError'
+    assert seen == [7] and not caplog.text
+
+
+def test_data_has_the_query(lib, only_ours):
+    "In `conn` too, as on stock; what the client script says there is not in it"
+    app = lib.FastHTML(secret_key='x')
+    app.ws('/ws', conn=lambda data, send: send(json.dumps(data)))(lambda data: json.dumps(data))
+    with app.get_testclient().websocket_connect('/ws?room=tea&n=1') as c:
+        assert json.loads(c.receive_text()) == {'room': 'tea', 'n': '1'}
+        c.send_json({'n': 2})
+        assert json.loads(c.receive_text()) == {'room': 'tea', 'n': 2}
+
+
+def test_starlette_style_function(lib):
+    "On stock too it handles each message, with the connection that is accepted already"
+    app = lib.FastHTML(secret_key='x')
+    async def f(websocket:WebSocket): await websocket.send_text('one message')
+    app.add_websocket_route('/ws', f)
+    assert ask(app, n=1) == 'one message'
+
+
+def test_starlette_style_function_without_annotation(lib, only_ours):
+    app = lib.FastHTML(secret_key='x')
+    async def f(websocket): await websocket.send_text(websocket.path_params['room'])
+    app.add_websocket_route('/{room}', f)
+    assert ask(app, path='/tea') == 'tea'

@@ -36,7 +36,7 @@ class Line(asyncio.Transport):
 class Echo:
     "What an app may hand its connection over to"
     def __init__(self, p, send, r, told): self.p,self.send,self.r,self.told = p,send,r,told
-    def ended(self): self.told.append(self.p._end['code'])
+    def ended(self, code, reason): self.told.append(code)
     def heard(self, what, more):
         run_now(self.send({'type':'websocket.send', 'text' if isinstance(what, str) else 'bytes':what}))
         if self.r.random()<.7: return True

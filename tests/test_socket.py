@@ -3,6 +3,7 @@ import asyncio, functools, gc, inspect, sys, time
 from types import FunctionType, ModuleType
 
 import anyio.from_thread, pytest
+import fasthtml.common # noqa: F401, it adds a method to connections of Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from fasthtml_ws.client_socket import ClientSocket, late_sends
@@ -88,7 +89,7 @@ def test_each_name_of_starlettes_is_there():
     tried = {'send':'test', 'send_text':'test', 'send_bytes':'test', 'send_json':'test', 'close':'test', 'receive':'test', 'receive_text':'test', 'receive_bytes':'test', 'receive_json':'test',
              'iter_text':'test', 'iter_bytes':'test', 'iter_json':'test', 'accept':'differs', 'send_denial_response':'differs', 'client_state':'state', 'application_state':'state',
              'scope':'scope', 'get':'mapping', 'items':'mapping', 'keys':'mapping', 'values':'mapping', 'app':'scope', 'auth':'scope', 'base_url':'scope', 'client':'scope', 'cookies':'scope', 'headers':'scope',
-             'path_params':'scope', 'query_params':'scope', 'session':'scope', 'state':'scope', 'url':'scope', 'url_for':'scope', 'user':'scope'}
+             'path_params':'scope', 'query_params':'scope', 'session':'scope', 'state':'scope', 'url':'scope', 'url_for':'scope', 'user':'scope', 'url_path_for':'scope'} # the last is FastHTML's
     assert starlette_names==sorted(tried) and differs.keys()=={k for k,v in tried.items() if v=='differs'}
     for o in starlette_names:
         if o in ('scope', 'client_state', 'application_state'): continue

@@ -7,7 +7,7 @@ import pytest
 from fasthtml.common import Div, Form, Input, Script, Titled
 
 from fasthtml_ws.common import Policy
-from .kit import expect, until
+from .kit import expect, legacy, until
 
 evil = '<img id="out" src=x onerror=window.pwned=1><script>window.pwned=1</script>'
 texts = {
@@ -59,7 +59,7 @@ def test_every_text_reaches_the_page_s_own_websocket_as_it_is(web, exts, kind):
 def typed(web, script, recv, policy=None):
     "A page on which `evil` was typed, and answered by `recv`"
     app = web.app(policy=policy)
-    if not script: app.hdrs = [o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
+    if not script: web.allow,app.hdrs = [legacy],[o for o in app.hdrs if not str(o.attrs.get('src')).startswith('/fasthtml_ws/')]
     app.get('/')(lambda: Titled('Typed', Div(Div('before', id='out'), Form(Input(id='msg'), id='form', ws_send=True), Div(id='mark'), id='owner', hx_ext='ws', ws_connect='/ws')))
     app.ws('/ws')(recv)
     tab = web.tab(web.serve(app))

@@ -95,9 +95,9 @@ def test_errors(web):
     for bad in bad_strings.values():
         for way in ('value error', 'error'): submit(tab, way, bad)
         submit(tab, 'id', 'x', n=bad)
+        expect(tab.page.get_by_role('alert')).to_have_count(1)
         check_harmless(tab)
         expect(tab('#out')).to_have_text('')
-        expect(tab.page.get_by_role('alert')).to_have_count(1)
 
 
 def test_broadcasts(web):

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from .kit import expect
+from .kit import expect, legacy
 
 page = '''
 app,rt = fast_app(exts='ws', secret_key='x', hdrs=Theme.blue.headers())
@@ -42,6 +42,7 @@ def test_both_orders(web, order):
 
 def test_without_a_hub(web):
     "The app is stock's, and what stock cannot do it cannot do: on htmx 4 what is sent replaces the page"
+    web.allow = [legacy]
     mod,tab = open_page(web, ours+monster+page.format(hub=''))
     expect(tab('#hello')).to_have_text('hello')
     assert not hasattr(mod.app, 'hub') and tab('form').count() == (1 if web.htmx==2 else 0)

@@ -4,6 +4,7 @@ import re
 from fasthtml.common import Div, Titled
 from playwright.sync_api import expect
 
+from tests.kit import behind
 from .kit import until
 
 ours = 'fasthtml_ws.server:WebSocketProtocol'
@@ -53,7 +54,7 @@ def test_clients_come_back_after_their_line_was_cut(web):
     "As it is for a peer that answers no ping; a browser always does, so the time is over by decree"
     app,conns = web.app(),[]
     app.get('/')(lambda: Titled('Cut', Div(hx_ext='ws', ws_connect='/ws')))
-    app.ws('/ws', conn=lambda ws: conns.append(ws))(lambda: None)
+    app.ws('/ws', conn=lambda ws: conns.append(behind(ws)))(lambda: None)
     tab = watched(web, web.serve(app, ws=ours))
     until(lambda: conns, 'the connection')
     def cut():

@@ -83,7 +83,6 @@ class RouteInfo(Protocol):
     conn:Handler|None # Runs once, before the first message
     disconn:Handler|None # Runs once, at the end
     error:Handler|None # Answers for a message that could not be handled
-    conn_subscribes:bool # Can `conn` subscribe to topics: is it given `ws` or `hub`?
     cancel:bool # Cancel a running handler when the client leaves?
     policy:Policy # Limits of this route
     limiter:anyio.CapacityLimiter # Threads for sync message handlers
@@ -304,7 +303,7 @@ class Outgoing:
 
     def _put_here(self, m:Message)->bool:
         if self.route.fanout.pending: self.route.fanout.catch_up(self) # what was published before goes out before
-        return self.writer.put(m) if self.held is None else self._hold('', 0, m)
+        return self.writer.put(m) if self.held is None or self.recovery and self.recovery.is_idle else self._hold('', 0, m)
 
     def unsent(self)->int:
         "Bytes that the peer has not taken"
@@ -757,7 +756,6 @@ class Connection(Outgoing):
         "Run `conn`; if that fails, no message is handled"
         h,secs = self.route.conn,self.route.policy.handshake_timeout
         try:
-            if h and not self.route.conn_subscribes: await self._catch_up() # it gets only `send`: what it sends need not wait for what it subscribes to
             if h and (rest := run_now(self._lifecycle(h))): await self._conn_in_time(rest, secs, is_stream=h.in_loop and not h.is_async)
             await self._catch_up()
         except HandlerTimeout:

@@ -29,6 +29,8 @@ class Held:
         self._q:deque[tuple[str,int,Message]] = deque() # topic and offset; '' and 0 for what is for this client alone
         self.lost:dict[str,int] = {} # topic -> offset after which something of it was let go
 
+    def __len__(self)->int: return len(self._q)
+
     def put(self, topic:str, offset:int, m:Message)->bool: # False if there is no room
         "Add `m` at the end"
         self._q.append((topic, offset, m))
@@ -81,6 +83,11 @@ class Recovery:
     def is_possible(self)->bool:
         "Is there anything to replay?"
         return self._cursor is not None
+
+    @property
+    def is_idle(self)->bool:
+        "Was nothing published since the client was up to date? Then what `conn` sends need not wait for a replay"
+        return self._cursor is not None and not self.held and self._start==self.hub.broker.position.offset
 
     async def check(self)->None:
         "Find out whether what was missed can be replayed"

@@ -161,8 +161,6 @@ class Route(Gated):
         at = partial(Reserved.at, path=compile_path(path)[2], strict=self.policy.strict)
         self.recv = Handler(func, at(reserved))
         self.conn,self.disconn = conn and Handler(conn, at(_for_conn)),disconn and Handler(disconn, at(reserved))
-        plan = self.conn and self.conn.plan
-        self.conn_subscribes = bool(plan and (plan.later or any(get in (_conn, _hub) for _,get in plan.args)))
         self.error = error and Handler(error, at(_for_errors))
         self._ways:tuple[Any,bool] = None,False # what `at_handshake` has found, and where
         hub.uses_session |= any(get is _session for h in (self.recv, self.conn, self.disconn, self.error) if h for _,get in h.plan.args)

@@ -390,19 +390,24 @@ def test_loop_in_conn_and_topics(site):
     assert [o for o in page.html if not o.startswith('tick')]==['early', 'late', 'meanwhile'] and page.hello['recovered'] is True
 
 
-def test_loop_in_conn_without_ws_is_shown_at_once(site):
-    "It cannot subscribe, so nothing that it sends waits for what it might"
+def test_loop_in_conn_is_shown_at_once(site):
+    "As long as nothing is published that might have to come before it; what is published is kept, and comes in order"
     app,seen = site.app(handshake_timeout=60),[]
-    async def conn(send):
-        while True: await send('tick'); await asyncio.sleep(.01)
+    async def conn(ws, send):
+        await send('joining')
+        ws.subscribe('room')
+        for i in range(10_000): await send(f'tick {i}'); await asyncio.sleep(.01)
     app.ws('/ws', conn=conn, disconn=lambda: seen.append('disconn'))(lambda: None)
     s = site.serve(app)
     cursor = s.call(lambda: app.hub.signer.dump(_page_cursor(app)))
     page = Script(site)
     page.cursor = cursor
     page.open()
-    while page.html.count('tick')<3: page.read()
+    read_until(page, 'tick 2')
+    app.hub.publish('room', 'news')
     conn, = app.hub.connections
+    until(lambda: len(conn.held)>2)
+    assert page.drain().html.count('news')==0
     s.call(conn.end_now)
     until(lambda: seen)
 

@@ -556,10 +556,10 @@ def test_handler_that_is_quick_enough_is_not_stopped(web):
 
 def test_time_begins_with_each_message(web):
     async def recv(n:int): await asyncio.sleep(.06); return f'{n}'
-    limited(web, 'app', recv, handler_timeout=.5)
+    limited(web, 'app', recv, handler_timeout=2)
     c = web.connect()
-    for i in range(12): c.send(n=i)
-    assert [c.recv().strip() for _ in range(12)]==[str(i) for i in range(12)]
+    for i in range(40): c.send(n=i) # 2.4 s in all
+    assert [c.recv().strip() for _ in range(40)]==[str(i) for i in range(40)]
 
 
 def test_client_that_leaves_while_a_limited_handler_runs(web):
